@@ -1,0 +1,50 @@
+"""The `auditlog` command: its tree of commands, and how errors leave it."""
+
+from typing import Any
+
+import typer
+from typer.core import TyperGroup
+
+from auditlog.cli import output
+from auditlog.cli.commands import exports, importing, keys, org, publish, rejects, search
+from auditlog.cli.failures import CommandError
+
+_INTERRUPTED = 130
+
+_EPILOG = (
+    "Exit codes: 0 it worked; 1 the service refused, could not be reached, or a check failed; "
+    "2 the command line is wrong or incomplete; 130 interrupted."
+)
+
+
+class _Commands(TyperGroup):
+    """A group that prints what went wrong and what to do next instead of a traceback."""
+
+    def invoke(self, ctx: Any) -> Any:
+        try:
+            return super().invoke(ctx)
+        except CommandError as error:
+            output.failure(error)
+            raise typer.Exit(error.exit_code) from None
+        except KeyboardInterrupt:
+            output.note("Interrupted.")
+            raise typer.Exit(_INTERRUPTED) from None
+
+
+app = typer.Typer(
+    name="auditlog",
+    cls=_Commands,
+    help="Publish, search and download an organization's audit log.",
+    epilog=_EPILOG,
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+    rich_markup_mode="markdown",
+)
+app.add_typer(org.app, name="org")
+app.add_typer(keys.app, name="keys")
+app.add_typer(exports.app, name="exports")
+app.add_typer(rejects.app, name="rejects")
+publish.register(app)
+importing.register(app)
+search.register(app)
+exports.register(app)

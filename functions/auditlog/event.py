@@ -1,0 +1,316 @@
+"""The event as published, the record as stored, and the id that binds them.
+
+Compatibility of the record, `v` 1, for ever:
+
+- The record is the event, normalised (`occurred_at` in UTC microseconds, `ip`
+  truncated, what is absent stays absent), plus `org`, `v` and `salt`, as
+  RFC 8785 bytes. Nothing in it depends on the catalog, on the clock or on a
+  setting, so the same event builds the same bytes in every release.
+- `salt` = base64url, without padding, of the first 16 bytes of
+  HMAC-SHA256(deployment secret, the same bytes without `salt`).
+- `id` = base32hex, lower case, without padding, of 8 bytes of big-endian
+  microseconds of `occurred_at` and the first 16 bytes of SHA-256(record).
+- A new optional field may be added to the event: old records lack it, and read
+  as before. A field's meaning or normal form may change only with a new `v`.
+- What the service adds beside the record (`id`, `recorded_at`, `summary`) is
+  never hashed. Taking those away from an answer gives the record back.
+"""
+
+import base64
+import hashlib
+import hmac
+import re
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass
+from typing import Annotated, Any, Literal, LiteralString, NamedTuple, NotRequired, cast
+
+from pydantic import (
+    AfterValidator,
+    ConfigDict,
+    Field,
+    TypeAdapter,
+)
+from pydantic_core import PydanticCustomError
+from typing_extensions import TypedDict
+
+from auditlog import canonical, clock, privacy, shapes
+from auditlog.catalog import Catalog
+from auditlog.errors import Fault
+from auditlog.retention import oldest_kept
+
+FORMAT_VERSION = 1
+MAX_EVENT_BYTES = 256 * 1024
+MAX_NESTING = 32
+MAX_USER_AGENT = 1_024
+MAX_AHEAD = 15 * clock.MINUTE
+
+#: What an answer holds beside the record.
+ADDED_FIELDS = frozenset({"id", "recorded_at", "summary", "erased_at"})
+
+_STRICT = ConfigDict(extra="forbid", strict=True)
+
+
+def _checked(rule: Callable[[str], str], kind: LiteralString) -> AfterValidator:
+    """`rule` as a pydantic validator whose message is the `ValueError`'s own."""
+
+    def check(value: str) -> str:
+        try:
+            return rule(value)
+        except ValueError as error:
+            raise PydanticCustomError(kind, "{reason}", {"reason": str(error)}) from None
+
+    return AfterValidator(check)
+
+
+def _normal_time(text: str) -> str:
+    moment = clock.parse(text)
+    if moment < 0:
+        raise ValueError("expected a time of 1970 or later")
+    if moment > _LATEST:
+        raise ValueError("expected a time before the year 9999 ends")
+    return clock.text(moment)
+
+
+def _country(code: str) -> str:
+    if not _COUNTRY.fullmatch(code):
+        raise ValueError("expected two capital letters of ISO 3166-1 alpha-2")
+    return code
+
+
+_COUNTRY = re.compile(r"[A-Z]{2}")
+_LATEST = clock.parse("9999-12-31T23:59:59.999999Z")
+
+_Text = Annotated[str, Field(min_length=1)]
+Time = Annotated[
+    str, _checked(_normal_time, "time"), Field(json_schema_extra={"format": "date-time"})
+]
+Address = Annotated[
+    str,
+    _checked(privacy.truncate, "address"),
+    Field(description="IPv4 or IPv6; truncated to /24 or /48 before anything is stored"),
+]
+
+
+class Actor(TypedDict):
+    """Who did it."""
+
+    __pydantic_config__ = _STRICT  # pyright: ignore[reportGeneralTypeIssues] -- pydantic reads it
+
+    id: _Text
+    name: NotRequired[str]
+    type: NotRequired[Literal["user", "service_account", "system"]]
+    avatar_url: NotRequired[str]
+
+
+class Target(TypedDict):
+    """What was acted on."""
+
+    __pydantic_config__ = _STRICT  # pyright: ignore[reportGeneralTypeIssues] -- as above
+
+    type: _Text
+    id: _Text
+    name: NotRequired[str]
+
+
+class Location(TypedDict):
+    """Where the actor was, as far as the publisher knows."""
+
+    __pydantic_config__ = _STRICT  # pyright: ignore[reportGeneralTypeIssues] -- as above
+
+    country: NotRequired[
+        Annotated[str, _checked(_country, "country"), Field(description="ISO 3166-1 alpha-2")]
+    ]
+    region: NotRequired[str]
+    city: NotRequired[str]
+
+
+class Credential(TypedDict):
+    """How the actor was authenticated."""
+
+    __pydantic_config__ = _STRICT  # pyright: ignore[reportGeneralTypeIssues] -- as above
+
+    type: Literal["access_token", "oauth_app", "session", "api_key"]
+    id: _Text
+    name: NotRequired[str]
+    role: NotRequired[str]
+    last4: NotRequired[Annotated[str, Field(max_length=4)]]
+
+
+class Event(TypedDict):
+    """An event as published; after `check`, in its normal form."""
+
+    __pydantic_config__ = _STRICT  # pyright: ignore[reportGeneralTypeIssues] -- as above
+
+    type: str
+    occurred_at: Time
+    actor: Actor
+    description: NotRequired[str]
+    targets: NotRequired[Annotated[list[Target], Field(max_length=16)]]
+    ip: NotRequired[Address]
+    location: NotRequired[Location]
+    user_agent: NotRequired[Annotated[str, Field(max_length=MAX_USER_AGENT)]]
+    credential: NotRequired[Credential]
+    metadata: NotRequired[dict[str, Any]]
+    key: NotRequired[Annotated[str, Field(min_length=1, max_length=128)]]
+
+
+EVENT: TypeAdapter[Event] = TypeAdapter(Event)
+
+
+class InvalidEventError(Exception):
+    """One event that cannot be recorded: every fault, with pointers into that event.
+
+    `too_large` where it is over `MAX_EVENT_BYTES`, and so wants another status.
+    """
+
+    def __init__(self, faults: Iterable[Fault], *, too_large: bool = False) -> None:
+        super().__init__("the event breaks a rule")
+        self.faults = list(faults)
+        self.too_large = too_large
+
+
+@dataclass(frozen=True, slots=True)
+class Rules:
+    """What decides whether an event is taken.
+
+    `judged_at` (microseconds) is the clock against which its time is judged:
+    when the event reached us, never when we got round to it.
+    """
+
+    catalog: Catalog
+    org: str
+    retention_days: int | None
+    judged_at: int
+
+
+@dataclass(frozen=True, slots=True)
+class Record:
+    """An event in the form that is stored, exported and hashed for ever."""
+
+    id: str
+    type: str
+    occurred_at: int
+    described: bool
+    data: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class NewEvent:
+    """A record about to be inserted. Times in microseconds, `expires_at` in seconds."""
+
+    org: str
+    record: Record
+    recorded_at: int
+    expires_at: int | None
+
+
+class StoredEvent(NamedTuple):
+    """A row of the log as a store reads it; `packed` is `canonical.pack` of the record."""
+
+    id: str
+    type: str
+    recorded_at: int
+    described: bool
+    packed: bytes
+
+
+def admit(raw: object, rules: Rules, secret: bytes) -> Record:
+    """The record of a published event. Raises `InvalidEventError` with every fault.
+
+    `raw` is a value from `canonical.decode` that it found no fault in. The same
+    event gives the same record whenever and wherever it arrives.
+    """
+    if canonical.depth(raw) > MAX_NESTING:
+        raise InvalidEventError([Fault(f"nested more than {MAX_NESTING} levels deep", pointer="")])
+    event, faults = shapes.check(EVENT, raw)
+    faults += [*_type_faults(raw, rules.catalog), *_time_faults(raw, rules)]
+    if event is None or faults:
+        raise InvalidEventError(faults)
+    try:
+        record = build(event, rules.org, secret)
+    except UnicodeEncodeError:
+        raise InvalidEventError(canonical.surrogates(raw)) from None
+    size = len(record.data) - _added_bytes(rules.org)
+    if size > MAX_EVENT_BYTES:
+        detail = f"{size} bytes as canonical JSON; at most {MAX_EVENT_BYTES} are taken"
+        raise InvalidEventError([Fault(detail, pointer="")], too_large=True)
+    return record
+
+
+def build(event: Event, org: str, secret: bytes) -> Record:
+    """The record of an event in its normal form; `UnicodeEncodeError` on a lone surrogate."""
+    unsalted = {**event, "org": org, "v": FORMAT_VERSION}
+    salt = hmac.digest(secret, canonical.encode(unsalted), "sha256")[:16]
+    data = canonical.encode(
+        {**unsalted, "salt": base64.urlsafe_b64encode(salt).rstrip(b"=").decode()}
+    )
+    occurred_at = clock.parse(event["occurred_at"])
+    return Record(
+        id=event_id(occurred_at, hashlib.sha256(data).digest()),
+        type=event["type"],
+        occurred_at=occurred_at,
+        described="description" in event,
+        data=data,
+    )
+
+
+def event_id(occurred_at: int, record_hash: bytes) -> str:
+    """39 characters that sort by time and commit to the record's content."""
+    return _base32hex(occurred_at.to_bytes(8, "big") + record_hash[:16])
+
+
+def first_id(occurred_at: int) -> str:
+    """A string at or below every id of that microsecond, above every earlier one."""
+    return _base32hex(max(0, occurred_at).to_bytes(8, "big") + bytes(16))
+
+
+def id_time(event_id: str) -> int:
+    """The microseconds that an id starts with. Raises `ValueError` where it is no id."""
+    if not is_id(event_id):
+        raise ValueError("expected 39 characters of 0-9 and a-v")
+    return int.from_bytes(base64.b32hexdecode(event_id.upper() + "=")[:8], "big")
+
+
+def is_id(text: str) -> bool:
+    """Whether `text` has an id's form; it says nothing of whether the event exists."""
+    # 192 bits fill 38 characters and two bits of the last.
+    return len(text) == _ID_LENGTH and set(text) <= _ID_ALPHABET and text[-1] in "08go"
+
+
+_ID_LENGTH = 39
+_ID_ALPHABET = frozenset("0123456789abcdefghijklmnopqrstuv")
+
+
+def _base32hex(data: bytes) -> str:
+    return base64.b32hexencode(data).decode().rstrip("=").lower()
+
+
+def _added_bytes(org: str) -> int:
+    """How many bytes `org`, `salt` and `v` add; none of them needs escaping."""
+    return len(f'"org":"{org}",') + len('"salt":"",') + 22 + len('"v":1,')
+
+
+def _type_faults(raw: object, catalog: Catalog) -> Iterator[Fault]:
+    name = _member(raw, "type")
+    if name is not None and catalog.get(name) is None:
+        near = ", ".join(catalog.nearest(name))
+        hint = f"the nearest are {near}" if near else "GET /v1/event-types lists them"
+        yield Fault(f"not a type of the catalog; {hint}", pointer="/type")
+
+
+def _time_faults(raw: object, rules: Rules) -> Iterator[Fault]:
+    try:
+        occurred_at = clock.parse(_member(raw, "occurred_at") or "")
+    except ValueError:
+        return  # The shape's own fault, which `shapes.check` has found.
+    if occurred_at > rules.judged_at + MAX_AHEAD:
+        detail = "more than 15 minutes ahead of the clock, which says "
+        yield Fault(detail + clock.text(rules.judged_at), pointer="/occurred_at")
+    elif 0 <= occurred_at < oldest_kept(rules.judged_at, rules.retention_days):
+        detail = f"older than the {rules.retention_days} days for which this org keeps its events"
+        yield Fault(detail, pointer="/occurred_at")
+
+
+def _member(raw: object, name: str) -> str | None:
+    found = cast("dict[str, object]", raw).get(name) if isinstance(raw, dict) else None
+    return found if isinstance(found, str) else None

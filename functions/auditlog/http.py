@@ -1,0 +1,329 @@
+"""The HTTP side of a function: routing, authentication, and errors as RFC 9457.
+
+Only the functions behind the API import this. A handler is given a `Request`
+that is authenticated already, and returns an `Answer`; whatever it raises is
+mapped here. The order of refusals is 401, 404, 403, 413, 400, 422.
+"""
+
+import base64
+import json
+import re
+import zlib
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+from urllib.parse import parse_qsl
+
+from aws_lambda_powertools.event_handler import APIGatewayHttpResolver, Response
+from aws_lambda_powertools.event_handler.exceptions import NotFoundError as NoRouteError
+from aws_lambda_powertools.utilities.typing import LambdaContext
+
+from auditlog import clock, keys
+from auditlog.errors import (
+    Fault,
+    ForbiddenError,
+    MalformedError,
+    MethodNotAllowedError,
+    NotFoundError,
+    ProblemError,
+    TooLargeError,
+    UnauthenticatedError,
+    UnavailableError,
+)
+from auditlog.event import MAX_USER_AGENT
+from auditlog.keys import Key
+from auditlog.routes import ROUTES, Route
+from auditlog.store.control import ControlStore
+from auditlog.telemetry import logger
+
+#: A revoked key is still taken by a container that has it cached, for this long.
+KEY_CACHED_FOR = 30.0
+_MOST_CACHED = 1_000
+_MOST_PARAMETERS = 1_000
+_BEARER = re.compile(r"[Bb][Ee][Aa][Rr][Ee][Rr] +(\S+)")
+MAX_ACTOR_LENGTH = 256
+
+
+@dataclass(frozen=True, slots=True)
+class Caller:
+    """Who is asking: a key, and the person for whom it acts where it says so."""
+
+    key: Key
+    actor_id: str | None = None
+    actor_name: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Request:
+    """A request that was let in. `path` holds the template's variables."""
+
+    path: Mapping[str, str]
+    query: Mapping[str, Sequence[str]]
+    headers: Mapping[str, str]
+    caller: Caller | None
+    _event: Mapping[str, Any] = field(repr=False)
+
+    @property
+    def org(self) -> str:
+        """The org of the path, which is the caller's own."""
+        return self.path["org"]
+
+    @property
+    def who(self) -> Caller:
+        """The caller of a route that is not public."""
+        if self.caller is None:
+            raise UnauthenticatedError("This needs a credential.")
+        return self.caller
+
+    @property
+    def origin(self) -> dict[str, str]:
+        """The address and the user agent of the client, as fields of an event."""
+        http = self._event["requestContext"]["http"]
+        origin = {"ip": http.get("sourceIp"), "user_agent": http.get("userAgent")}
+        if len(origin["user_agent"] or "") > MAX_USER_AGENT:
+            del origin["user_agent"]
+        return {name: value for name, value in origin.items() if value}
+
+    def body(self, most: int) -> bytes:
+        """The body, unpacked where it came as gzip.
+
+        Raises `TooLargeError` where it is, or unpacks to, more than `most`
+        bytes; `MalformedError` where it is not what Content-Encoding says.
+        """
+        raw: str = self._event.get("body") or ""
+        data = base64.b64decode(raw) if self._event.get("isBase64Encoded") else raw.encode()
+        encoding = self.headers.get("content-encoding", "identity").strip().lower()
+        if encoding == "gzip":
+            data = _gunzip(data, most)
+        elif encoding not in {"identity", ""}:
+            raise MalformedError("The body's Content-Encoding is not known; send gzip, or none.")
+        if len(data) > most:
+            raise TooLargeError(f"The body has {len(data)} bytes; at most {most} are taken.")
+        return data
+
+    def refuse_unknown(self, known: Mapping[str, str]) -> None:
+        """Raises `MalformedError` where the query holds a parameter that is not `known`."""
+        expected = ", ".join(known) or "none"
+        faults = [
+            Fault(f"not a parameter of this route; it takes {expected}", parameter=name)
+            for name in self.query
+            if name not in known
+        ]
+        if faults:
+            raise MalformedError("The query has a parameter that is not known.", faults)
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """What a handler answers with: JSON bytes, or a value that becomes JSON."""
+
+    status: int
+    body: bytes | Mapping[str, Any] | None = None
+    headers: Mapping[str, str] = field(default_factory=dict[str, str])
+
+
+class Api:
+    """The routes that one function serves.
+
+    `control` is called when a request first needs a key, not at import.
+    """
+
+    def __init__(
+        self,
+        control: Callable[[], ControlStore],
+        *,
+        now: Callable[[], int] = clock.now,
+        monotonic: Callable[[], float] = clock.monotonic,
+    ) -> None:
+        self._control = control
+        self._now = now
+        self._monotonic = monotonic
+        self._cached: dict[str, tuple[float, Key]] = {}
+        self._resolver = APIGatewayHttpResolver()
+        self._resolver.exception_handler(Exception)(self._failed)
+        self._resolver.exception_handler(NoRouteError)(self._no_route)
+
+    def route(
+        self, route: Route
+    ) -> Callable[[Callable[[Request], Answer]], Callable[[Request], Answer]]:
+        """Binds a route of the table to the function that answers it."""
+
+        def bind(answer: Callable[[Request], Answer]) -> Callable[[Request], Answer]:
+            def serve(**path: str) -> Response[Any]:
+                return _response(answer(self._admit(route, path)))
+
+            rule = route.path.replace("{", "<").replace("}", ">")
+            self._resolver.route(rule, method=route.method)(serve)
+            return answer
+
+        return bind
+
+    def handle(self, event: Mapping[str, Any], context: LambdaContext) -> dict[str, Any]:
+        """Answers one API Gateway event (HTTP API, payload format 2.0), with one log line."""
+        answer = self._resolver.resolve(dict(event), context)
+        http = event["requestContext"]["http"]
+        logger.info(
+            "request",
+            method=http["method"],
+            route=event.get("routeKey"),
+            status=answer["statusCode"],
+            request_id=event["requestContext"].get("requestId"),
+        )
+        return answer
+
+    def _admit(self, route: Route, path: Mapping[str, str]) -> Request:
+        event = self._resolver.current_event.raw_event
+        headers = _headers(event)
+        caller = None
+        if not route.public:
+            caller = self._caller(headers)
+            if "org" in path and path["org"] != caller.key.org:
+                raise NotFoundError("No such org.")
+            if route.grant is not None and route.grant not in caller.key.grants:
+                raise ForbiddenError(f"The key lacks the grant {route.grant.value}.")
+        return Request(path, _query(event.get("rawQueryString") or ""), headers, caller, event)
+
+    def _caller(self, headers: Mapping[str, str]) -> Caller:
+        given = _BEARER.fullmatch(headers.get("authorization", "").strip())
+        if given is None:
+            raise UnauthenticatedError("Send Authorization: Bearer, with a key of the org.")
+        key_id = keys.key_id(given[1])
+        key = None if key_id is None else self._key(key_id)
+        if key is None or not key.opens(given[1]):
+            raise UnauthenticatedError("The credential is not a key that is known here.")
+        if not key.is_live(self._now()):
+            raise UnauthenticatedError("The key has expired.")
+        return Caller(
+            key,
+            _actor_header(headers, "x-actor-id"),
+            _actor_header(headers, "x-actor-name"),
+        )
+
+    def _key(self, key_id: str) -> Key | None:
+        now = self._monotonic()
+        until, key = self._cached.get(key_id, (0.0, None))
+        if key is not None and now < until:
+            return key
+        self._cached.pop(key_id, None)
+        found = self._control().key(key_id)
+        if found is not None:
+            if len(self._cached) >= _MOST_CACHED:
+                self._cached.clear()
+            self._cached[key_id] = (now + KEY_CACHED_FOR, found)
+        return found
+
+    def _no_route(self, _error: NoRouteError) -> Response[Any]:
+        event = self._resolver.current_event.raw_event
+        http = event["requestContext"]["http"]
+        try:
+            if event["rawPath"].startswith("/v1/orgs/"):
+                self._caller(_headers(event))
+            allowed = [r.method for r in ROUTES if _template(r.path).fullmatch(event["rawPath"])]
+            if allowed:
+                raise MethodNotAllowedError(
+                    f"{http['method']} is not a method of this path.", allowed
+                )
+            raise NotFoundError("No such route.")
+        except ProblemError as error:
+            return self._failed(error)
+
+    def _failed(self, error: Exception) -> Response[Any]:
+        request_id = self._resolver.current_event.request_context.request_id
+        if isinstance(error, ProblemError):
+            return problem(error, request_id)
+        logger.exception("unexpected")
+        return _document(
+            {
+                "type": "urn:auditlog:problem:internal",
+                "title": "Internal error",
+                "status": 500,
+                "detail": "Something failed here; it is in our log.",
+                "request_id": request_id,
+            },
+            {},
+        )
+
+
+def problem(error: ProblemError, request_id: str) -> Response[Any]:
+    """The RFC 9457 document of an error that the caller is told."""
+    headers: dict[str, str] = {}
+    if isinstance(error, UnavailableError):
+        headers["Retry-After"] = str(error.retry_after)
+    elif isinstance(error, UnauthenticatedError):
+        headers["WWW-Authenticate"] = 'Bearer realm="auditlog"'
+    elif isinstance(error, MethodNotAllowedError):
+        headers["Allow"] = ", ".join(sorted(set(error.allowed)))
+    slug = re.sub(r"(?<!^)(?=[A-Z])", "-", type(error).__name__.removesuffix("Error")).lower()
+    document: dict[str, Any] = {
+        "type": f"urn:auditlog:problem:{slug}",
+        "title": error.title,
+        "status": error.status,
+        "detail": error.detail,
+        "request_id": request_id,
+    }
+    if error.faults:
+        document["errors"] = [fault.as_dict() for fault in error.faults]
+    return _document(document, headers)
+
+
+def _document(document: Mapping[str, Any], headers: Mapping[str, str]) -> Response[Any]:
+    return Response(
+        status_code=document["status"],
+        content_type="application/problem+json",
+        body=json.dumps(document, ensure_ascii=False),
+        headers={"Cache-Control": "no-store", **headers},
+    )
+
+
+def _response(answer: Answer) -> Response[Any]:
+    body = answer.body
+    if isinstance(body, Mapping):
+        body = json.dumps(body, ensure_ascii=False, separators=(",", ":")).encode()
+    return Response(
+        status_code=answer.status,
+        content_type=None if body is None else "application/json",
+        body="" if body is None else body.decode(),
+        headers={"Cache-Control": "no-store", **answer.headers},
+    )
+
+
+def _headers(event: Mapping[str, Any]) -> dict[str, str]:
+    given: Mapping[str, str] = event.get("headers") or {}
+    return {name.lower(): value for name, value in given.items()}
+
+
+def _query(raw: str) -> dict[str, list[str]]:
+    try:
+        pairs = parse_qsl(
+            raw, keep_blank_values=True, errors="strict", max_num_fields=_MOST_PARAMETERS
+        )
+    except ValueError:
+        raise MalformedError("The query is not percent-encoded UTF-8, or far too long.") from None
+    query: dict[str, list[str]] = {}
+    for name, value in pairs:
+        query.setdefault(name, []).append(value)
+    return query
+
+
+def _actor_header(headers: Mapping[str, str], name: str) -> str | None:
+    value = headers.get(name)
+    if value is not None and not 1 <= len(value) <= MAX_ACTOR_LENGTH:
+        raise MalformedError(f"{name} has 1 to {MAX_ACTOR_LENGTH} characters.")
+    return value
+
+
+def _template(path: str) -> re.Pattern[str]:
+    return re.compile(re.sub(r"\\\{\w+\\\}", "[^/]+", re.escape(path)))
+
+
+def _gunzip(data: bytes, most: int) -> bytes:
+    unpacker = zlib.decompressobj(31)
+    try:
+        unpacked = unpacker.decompress(data, most + 1)
+    except zlib.error:
+        raise MalformedError("The body is not gzip, as Content-Encoding says.") from None
+    if len(unpacked) > most:
+        raise TooLargeError(f"The body unpacks to more than {most} bytes.")
+    if not unpacker.eof or unpacker.unused_data:
+        raise MalformedError("The body's gzip ends too early, or goes on after its end.")
+    return unpacked

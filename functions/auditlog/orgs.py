@@ -1,0 +1,32 @@
+"""An org: whose log it is, and how long its events stay."""
+
+import re
+from dataclasses import dataclass
+
+from auditlog.retention import MAX_RETENTION_DAYS
+
+_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
+
+
+@dataclass(frozen=True, slots=True)
+class Org:
+    """An org and its settings. `created_at` in microseconds; the name is fixed for ever."""
+
+    name: str
+    retention_days: int | None
+    created_at: int
+
+    def __post_init__(self) -> None:
+        if not is_name(self.name):
+            raise ValueError(
+                "an org's name is 1 to 64 of A-Z a-z 0-9 . _ - and starts with a letter or digit"
+            )
+        if self.retention_days is not None and not 1 <= self.retention_days <= MAX_RETENTION_DAYS:
+            raise ValueError(
+                f"retention is 1 to {MAX_RETENTION_DAYS} days, or none to keep for ever"
+            )
+
+
+def is_name(text: str) -> bool:
+    """Whether `text` can name an org."""
+    return _NAME.fullmatch(text) is not None

@@ -1,0 +1,228 @@
+"""The log itself: one item per event in the `events` table.
+
+    pk   org
+    sk   the event's id
+    r    the record, packed (`canonical.pack`)
+    t    its type, for filters that need no more
+    at   recorded_at, microseconds
+    s    true where the record has no description, so that an answer needs a summary
+    ttl  when DynamoDB may delete it, seconds; absent where the org keeps for ever
+
+Items are inserted once and never changed: the first writer wins.
+"""
+
+import random
+from collections.abc import Callable, Iterator, Sequence
+from enum import Enum
+from typing import TYPE_CHECKING, Any
+
+from auditlog import canonical, clock
+from auditlog.errors import StoreError, UnavailableError
+from auditlog.event import NewEvent, StoredEvent
+from auditlog.plan import Order, Rows, Span
+from auditlog.store import aws
+
+if TYPE_CHECKING:
+    from mypy_boto3_dynamodb import DynamoDBClient
+    from mypy_boto3_dynamodb.type_defs import BatchStatementRequestTypeDef
+
+#: DynamoDB's own limit, for BatchExecuteStatement and BatchWriteItem alike.
+BATCH = 25
+_FIRST_WAIT = 0.05
+_LONGEST_WAIT = 1.0
+
+
+class Outcome(Enum):
+    """What became of one insert."""
+
+    RECORDED = "recorded"
+    DUPLICATE = "duplicate"
+    #: Not known to be stored. Sending it again is safe, and needed.
+    UNAVAILABLE = "unavailable"
+
+
+class EventStore:
+    """Reads and inserts events. Safe to share between threads."""
+
+    def __init__(
+        self,
+        client: "DynamoDBClient",
+        table: str,
+        *,
+        monotonic: Callable[[], float] = clock.monotonic,
+        sleep: Callable[[float], None] = clock.sleep,
+    ) -> None:
+        self._client = client
+        self._table = table
+        self._monotonic = monotonic
+        self._sleep = sleep
+
+    def insert(self, events: Sequence[NewEvent], *, deadline: float) -> list[Outcome]:
+        """Inserts each event that the table does not have yet; says for each what became of it.
+
+        Not atomic across events: each is stored, or found there, or `UNAVAILABLE`
+        once `deadline` (of the monotonic clock) is near. RECORDED and DUPLICATE
+        are promises: the table holds exactly these bytes, on disk. Equal events
+        in one call are inserted once; the later ones are duplicates. A write
+        whose answer was lost is tried again, and may then count as a duplicate
+        of itself.
+
+        Costs one write unit for each 1 KB of each item, rounded up, also for a
+        duplicate; a call to DynamoDB for each 25 events. Raises `StoreError`
+        where the table refuses for a reason that waiting does not mend.
+        """
+        firsts: dict[tuple[str, str], NewEvent] = {}
+        for event in events:
+            firsts.setdefault((event.org, event.record.id), event)
+        outcomes = dict.fromkeys(firsts, Outcome.UNAVAILABLE)
+        waiting, attempt = firsts, 0
+        while waiting:
+            for batch in _batches(list(waiting.values())):
+                if self._monotonic() >= deadline:
+                    break
+                outcomes.update(self._insert_batch(batch))
+            waiting = {k: e for k, e in firsts.items() if outcomes[k] is Outcome.UNAVAILABLE}
+            longest = min(_LONGEST_WAIT, _FIRST_WAIT * 2**attempt)
+            wait = random.uniform(0, longest)  # noqa: S311 -- jitter, not a secret
+            if not waiting or self._monotonic() + wait >= deadline:
+                break
+            self._sleep(wait)
+            attempt += 1
+        return [
+            Outcome.DUPLICATE if event is not firsts[key] and stored else outcomes[key]
+            for event in events
+            for key in [(event.org, event.record.id)]
+            for stored in [outcomes[key] is not Outcome.UNAVAILABLE]
+        ]
+
+    def read(self, org: str, *, consistent: bool = False) -> Callable[[Span, Order, int], Rows]:
+        """What `plan.page` reads an org's log with.
+
+        Eventually consistent unless asked otherwise: an insert shows within a
+        second or so. Each call is one Query, or more only where DynamoDB gives
+        an empty page; it costs half a read unit for each 4 KB of items read, a
+        whole one if `consistent`, at most 1 MB a Query.
+        """
+
+        def read(span: Span, order: Order, count: int) -> Rows:
+            items, complete = self._query(org, span, order, count, consistent=consistent)
+            return Rows([_stored(item) for item in items if item["sk"]["S"] < span.end], complete)
+
+        return read
+
+    def get(self, org: str, event_id: str) -> StoredEvent | None:
+        """One event by its id, strongly consistent. One read unit for each 4 KB of the item."""
+        with aws.translated("dynamodb:GetItem"):
+            found = self._client.get_item(
+                TableName=self._table,
+                Key={"pk": {"S": org}, "sk": {"S": event_id}},
+                ConsistentRead=True,
+            )
+        return _stored(found["Item"]) if "Item" in found else None
+
+    def delete_span(self, org: str, span: Span, *, deadline: float) -> tuple[int, bool]:
+        """Deletes the events of a span, oldest first; how many, and whether all are gone.
+
+        Idempotent, and stops at `deadline`: what is left is the next run's. Reads
+        the items (half a read unit for each 4 KB) and costs one write unit for
+        each 1 KB of each.
+        """
+        deleted = 0
+        while self._monotonic() < deadline:
+            items, complete = self._query(org, span, "asc", BATCH * 8)
+            for batch in _batches([item["sk"]["S"] for item in items]):
+                self._delete_batch(org, batch, deadline)
+                deleted += len(batch)
+            if complete:
+                return deleted, True
+        return deleted, False
+
+    def _query(
+        self, org: str, span: Span, order: Order, count: int, *, consistent: bool = False
+    ) -> tuple[list[Any], bool]:
+        start: dict[str, Any] = {}
+        while True:
+            with aws.translated("dynamodb:Query"):
+                found = self._client.query(
+                    TableName=self._table,
+                    KeyConditionExpression="pk = :org AND sk BETWEEN :first AND :end",
+                    ExpressionAttributeValues={
+                        ":org": {"S": org},
+                        ":first": {"S": span.first},
+                        ":end": {"S": span.end},
+                    },
+                    ScanIndexForward=order == "asc",
+                    Limit=count,
+                    ConsistentRead=consistent,
+                    **start,
+                )
+            last = found.get("LastEvaluatedKey")
+            if found["Items"] or not last:
+                return found["Items"], not last
+            start = {"ExclusiveStartKey": last}
+
+    def _insert_batch(self, events: list[NewEvent]) -> dict[tuple[str, str], Outcome]:
+        statements = [self._statement(event) for event in events]
+        try:
+            with aws.translated("dynamodb:BatchExecuteStatement"):
+                answers = self._client.batch_execute_statement(Statements=statements)["Responses"]
+        except UnavailableError:
+            answers = [{"Error": {"Code": "InternalServerError"}}] * len(events)
+        return {
+            (event.org, event.record.id): _outcome(answer.get("Error", {}).get("Code"))
+            for event, answer in zip(events, answers, strict=True)
+        }
+
+    def _statement(self, event: NewEvent) -> "BatchStatementRequestTypeDef":
+        values: dict[str, Any] = {
+            "pk": {"S": event.org},
+            "sk": {"S": event.record.id},
+            "r": {"B": canonical.pack(event.record.data)},
+            "t": {"S": event.record.type},
+            "at": {"N": str(event.recorded_at)},
+        }
+        if not event.record.described:
+            values["s"] = {"BOOL": True}
+        if event.expires_at is not None:
+            values["ttl"] = {"N": str(event.expires_at)}
+        members = ", ".join(f"'{name}': ?" for name in values)
+        return {
+            "Statement": f'INSERT INTO "{self._table}" VALUE {{{members}}}',
+            "Parameters": list(values.values()),
+        }
+
+    def _delete_batch(self, org: str, ids: list[str], deadline: float) -> None:
+        left: Any = {
+            self._table: [
+                {"DeleteRequest": {"Key": {"pk": {"S": org}, "sk": {"S": i}}}} for i in ids
+            ]
+        }
+        while left:
+            with aws.translated("dynamodb:BatchWriteItem"):
+                left = self._client.batch_write_item(RequestItems=left).get("UnprocessedItems")
+            if left and self._monotonic() >= deadline:
+                raise UnavailableError("The table does not take the deletions yet.")
+
+
+def _outcome(code: str | None) -> Outcome:
+    if code is None:
+        return Outcome.RECORDED
+    if code == "DuplicateItem":
+        return Outcome.DUPLICATE
+    if code in aws.PASSING:
+        return Outcome.UNAVAILABLE
+    raise StoreError(f"dynamodb:PartiQLInsert: {code}")
+
+
+def _batches(values: list[Any]) -> Iterator[list[Any]]:
+    return (values[i : i + BATCH] for i in range(0, len(values), BATCH))
+
+
+def _stored(item: Any) -> StoredEvent:
+    return StoredEvent(
+        id=item["sk"]["S"],
+        type=item["t"]["S"],
+        recorded_at=int(item["at"]["N"]),
+        described="s" not in item,
+        packed=item["r"]["B"],
+    )

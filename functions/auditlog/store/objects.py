@@ -1,0 +1,189 @@
+"""Files in S3: written in parts as they come, assembled from parts, and linked to.
+
+S3's rules for multipart uploads, kept here whether or not a stand-in for S3
+enforces them: every part but the last has at least 5 MiB, numbers run from 1
+without a gap, at most 10,000 parts, at most 5 GiB a copied part, and a checksum
+algorithm that is named at the upload is named at each part.
+"""
+
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from auditlog.store import aws
+
+if TYPE_CHECKING:
+    from mypy_boto3_s3 import S3Client
+
+MIN_PART = 5 * 1024 * 1024
+MAX_COPY = 5 * 1024 * 1024 * 1024
+# 10,000 parts of this size are 156 GiB: no export of one slice comes near.
+_PART = 16 * 1024 * 1024
+_ALGORITHM = "CRC32"
+#: A presigned link lives this long, in seconds, and no longer than the role's credentials.
+LINK_LIVES_FOR = 15 * 60
+
+
+@dataclass(frozen=True, slots=True)
+class Stored:
+    """A piece that is an object already."""
+
+    key: str
+    size: int
+
+
+class ObjectStore:
+    """One bucket."""
+
+    def __init__(self, client: "S3Client", bucket: str) -> None:
+        self._client = client
+        self._bucket = bucket
+
+    def write(self, key: str, chunks: Iterable[bytes], **about: str) -> int:
+        """Writes an object from a stream in memory of one part; its size in bytes.
+
+        The object appears whole at the end or not at all; a stream that raises
+        leaves nothing. `about` is passed to S3: ContentType, ContentDisposition.
+        """
+        return self._upload(key, _parts(chunks), about)
+
+    def assemble(self, key: str, pieces: Sequence[Stored | bytes], **about: str) -> int:
+        """Writes an object out of others and of literal bytes, in order; its size in bytes.
+
+        What is large enough is copied within S3; only what is smaller than a
+        part, and the start of what follows a small piece, passes through here.
+        Appears whole at the end or not at all.
+        """
+        return self._upload(key, self._merged(pieces), about)
+
+    def link(self, key: str, file_name: str) -> str:
+        """A presigned URL with which anyone may download the object for 15 minutes."""
+        return self._client.generate_presigned_url(
+            "get_object",
+            Params={
+                "Bucket": self._bucket,
+                "Key": key,
+                "ResponseContentDisposition": f'attachment; filename="{file_name}"',
+            },
+            ExpiresIn=LINK_LIVES_FOR,
+        )
+
+    def delete_folder(self, prefix: str) -> None:
+        """Removes every object under a prefix. Idempotent."""
+        with aws.translated("s3:DeleteObject"):
+            pages = self._client.get_paginator("list_objects_v2").paginate(
+                Bucket=self._bucket, Prefix=prefix
+            )
+            for page in pages:
+                for found in page.get("Contents", []):
+                    self._client.delete_object(Bucket=self._bucket, Key=found.get("Key", ""))
+
+    def _upload(self, key: str, parts: Iterator["bytes | _Copy"], about: dict[str, str]) -> int:
+        place: Any = {"Bucket": self._bucket, "Key": key}
+        extra: Any = about
+        first, second = next(parts, b""), next(parts, None)
+        if isinstance(first, bytes) and second is None:
+            with aws.translated("s3:PutObject"):
+                self._client.put_object(**place, Body=first, ChecksumAlgorithm=_ALGORITHM, **extra)
+            return len(first)
+        with aws.translated("s3:CreateMultipartUpload"):
+            upload: Any = place | {
+                "UploadId": self._client.create_multipart_upload(
+                    **place, ChecksumAlgorithm=_ALGORITHM, **extra
+                )["UploadId"]
+            }
+        try:
+            done: list[Any] = []
+            size = 0
+            for part in _chained(first, second, parts):
+                done.append(self._put_part(upload, part, len(done) + 1))
+                size += len(part) if isinstance(part, bytes) else part.end - part.start
+            # A crash before this leaves an upload that no one sees; the bucket's
+            # lifecycle ends it after a day.
+            with aws.translated("s3:CompleteMultipartUpload"):
+                self._client.complete_multipart_upload(**upload, MultipartUpload={"Parts": done})
+        except BaseException:
+            with aws.translated("s3:AbortMultipartUpload"):
+                self._client.abort_multipart_upload(**upload)
+            raise
+        return size
+
+    def _put_part(self, upload: Any, part: "bytes | _Copy", number: int) -> Any:
+        if isinstance(part, bytes):
+            with aws.translated("s3:PutObject"):
+                answer: Any = self._client.upload_part(
+                    **upload, PartNumber=number, Body=part, ChecksumAlgorithm=_ALGORITHM
+                )
+        else:
+            with aws.translated("s3:UploadPartCopy"):
+                answer = self._client.upload_part_copy(
+                    **upload,
+                    PartNumber=number,
+                    CopySource={"Bucket": self._bucket, "Key": part.key},
+                    CopySourceRange=f"bytes={part.start}-{part.end - 1}",
+                )["CopyPartResult"]
+        sums = {name: answer[name] for name in ("ChecksumCRC32",) if name in answer}
+        return {"PartNumber": number, "ETag": answer["ETag"], **sums}
+
+    def _merged(self, pieces: Sequence[Stored | bytes]) -> Iterator["bytes | _Copy"]:
+        """Parts that S3 takes: small neighbours joined, large ones copied."""
+        held = b""
+        for piece in pieces:
+            if isinstance(piece, bytes):
+                held += piece
+                continue
+            start = 0
+            if held or piece.size < MIN_PART:
+                # The first bytes fill up what is held, so that the rest can be copied.
+                start = min(piece.size, max(0, MIN_PART - len(held)))
+                held += self._range(piece.key, 0, start)
+            if len(held) >= MIN_PART:
+                yield held
+                held = b""
+            while piece.size - start >= MIN_PART:
+                end = min(piece.size, start + MAX_COPY)
+                yield _Copy(piece.key, start, end)
+                start = end
+            held += self._range(piece.key, start, piece.size)
+        if held:
+            yield held
+
+    def _range(self, key: str, start: int, end: int) -> bytes:
+        if start == end:
+            return b""
+        with aws.translated("s3:GetObject"):
+            return self._client.get_object(
+                Bucket=self._bucket, Key=key, Range=f"bytes={start}-{end - 1}"
+            )["Body"].read()
+
+
+@dataclass(frozen=True, slots=True)
+class _Copy:
+    """A range of an object, to be copied within S3; `end` is exclusive."""
+
+    key: str
+    start: int
+    end: int
+
+
+def _parts(chunks: Iterable[bytes]) -> Iterator[bytes]:
+    """The stream cut into parts of one size, the last of what is left; one empty if none."""
+    held: list[bytes] = []
+    size = 0
+    for chunk in chunks:
+        held.append(chunk)
+        size += len(chunk)
+        if size >= _PART:
+            yield b"".join(held)
+            held, size = [], 0
+    if held:
+        yield b"".join(held)
+
+
+def _chained(
+    first: "bytes | _Copy", second: "bytes | _Copy | None", rest: Iterator["bytes | _Copy"]
+) -> Iterator["bytes | _Copy"]:
+    yield first
+    if second is not None:
+        yield second
+    yield from rest

@@ -1,0 +1,1 @@
+"""An org's own affairs: its keys."""

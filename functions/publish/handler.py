@@ -1,0 +1,69 @@
+"""`POST /v1/orgs/{org}/events`: the answer means that the table has the events."""
+
+from typing import Any
+
+from auditlog import clock, intake
+from auditlog.catalog import Catalog
+from auditlog.errors import NotFoundError, UnavailableError
+from auditlog.event import Rules
+from auditlog.http import Answer, Api, Request
+from auditlog.routes import PUBLISH
+from auditlog.settings import SETTINGS
+from auditlog.store import aws
+from auditlog.store.control import ControlStore
+from auditlog.store.events import EventStore, Outcome
+from auditlog.telemetry import count, metrics
+from aws_lambda_powertools.utilities.typing import LambdaContext
+
+#: Seconds of retries before a publisher is told to come back; API Gateway waits 30.
+PATIENCE = 15.0
+
+_catalog = Catalog.default()
+
+
+def _control() -> ControlStore:
+    return ControlStore(aws.dynamodb(), SETTINGS.control_table)
+
+
+api = Api(_control)
+
+
+@api.route(PUBLISH)
+def publish(request: Request) -> Answer:
+    """Stores every event of the body, or none where one breaks a rule."""
+    request.refuse_unknown({})
+    now, deadline = clock.now(), clock.monotonic() + PATIENCE
+    submission = intake.read(request.body(intake.MAX_BODY_BYTES))
+    org = _control().org(request.org)
+    if org is None:
+        raise NotFoundError("No such org.")
+    rules = Rules(_catalog, org.name, org.retention_days, judged_at=now)
+    judged = intake.judge(submission, rules, aws.secret(SETTINGS.salt_secret_arn))
+    judged.raise_refusals()
+    # A crash from here on leaves some of the events stored and no answer; the
+    # publisher sends the same again, and those count as duplicates.
+    outcomes = EventStore(aws.dynamodb(), SETTINGS.events_table).insert(
+        intake.new_events(judged.records, rules, now), deadline=deadline
+    )
+    if Outcome.UNAVAILABLE in outcomes:
+        raise UnavailableError("The table does not take all events now; send the same again.")
+    duplicates = outcomes.count(Outcome.DUPLICATE)
+    count("EventsRecorded", len(outcomes) - duplicates)
+    count("EventsDuplicate", duplicates)
+    events = [
+        {
+            "id": record.id,
+            "type": record.type,
+            "occurred_at": clock.text(record.occurred_at),
+            "duplicate": outcome is Outcome.DUPLICATE,
+        }
+        for record, outcome in zip(judged.records, outcomes, strict=True)
+    ]
+    recorded = len(outcomes) - duplicates
+    return Answer(201, {"recorded": recorded, "duplicates": duplicates, "events": events})
+
+
+@metrics.log_metrics
+def handler(event: dict[str, Any], context: LambdaContext) -> dict[str, Any]:
+    """Lambda's entry: an API Gateway HTTP API event."""
+    return api.handle(event, context)

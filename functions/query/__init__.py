@@ -1,0 +1,1 @@
+"""Reading: search, one event, the catalog, the specification, and all unknown paths."""

@@ -1,0 +1,75 @@
+"""Messages of the inbox: the good events into the table, the bad ones to the rejects.
+
+A message is done once its good events are stored and its bad ones are with the
+rejects. Any other message is reported as failed, and comes again: inserts that
+are repeated change nothing.
+"""
+
+from typing import Any
+
+from auditlog import clock
+from auditlog.catalog import Catalog
+from auditlog.errors import StoreError, UnavailableError
+from auditlog.settings import SETTINGS
+from auditlog.store import aws
+from auditlog.store.control import ControlStore
+from auditlog.store.events import EventStore, Outcome
+from auditlog.store.queue import Queue
+from auditlog.telemetry import count, logger, metrics
+from aws_lambda_powertools.utilities.typing import LambdaContext
+
+from record.message import Message, sort
+
+#: Seconds of retries for one batch; section by section shorter than the function's minute.
+PATIENCE = 30.0
+
+_catalog = Catalog.default()
+
+
+@metrics.log_metrics
+def handler(event: dict[str, Any], _context: LambdaContext) -> dict[str, Any]:
+    """Lambda's entry: an SQS event; answers with the messages that must come again."""
+    deadline = clock.monotonic() + PATIENCE
+    control = ControlStore(aws.dynamodb(), SETTINGS.control_table)
+    messages = [
+        sort(raw, _catalog, control.org, aws.secret(SETTINGS.salt_secret_arn))
+        for raw in event["Records"]
+    ]
+    # A crash from here on leaves events stored whose messages come again, and
+    # at worst a reject twice.
+    outcomes = EventStore(aws.dynamodb(), SETTINGS.events_table).insert(
+        [new for message in messages for new in message.events], deadline=deadline
+    )
+    failed: list[str] = []
+    results = iter(outcomes)
+    for message in messages:
+        own = [next(results) for _ in message.events]
+        if Outcome.UNAVAILABLE in own or not _rejected(message):
+            failed.append(message.id)
+    recorded, duplicates = outcomes.count(Outcome.RECORDED), outcomes.count(Outcome.DUPLICATE)
+    refused = sum(m.refused for m in messages)
+    count("EventsRecorded", recorded)
+    count("EventsDuplicate", duplicates)
+    count("EventsRejected", refused)
+    logger.info(
+        "batch",
+        messages=len(messages),
+        recorded=recorded,
+        duplicates=duplicates,
+        rejected=refused,
+        failed=len(failed),
+    )
+    return {"batchItemFailures": [{"itemIdentifier": name} for name in failed]}
+
+
+def _rejected(message: Message) -> bool:
+    """Hands what is bad of a message to the rejects; False where they do not take it now."""
+    if message.reject is None:
+        return True
+    rejects = Queue(aws.sqs(), SETTINGS.rejects_queue_url)
+    try:
+        rejects.send(message.reject, group=message.group, attributes=message.reasons)
+    except (StoreError, UnavailableError) as error:
+        logger.warning("rejects", message_id=message.id, reason=str(error))
+        return False
+    return True

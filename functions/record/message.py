@@ -1,0 +1,95 @@
+"""One message of the inbox: what of it is recorded, and what is rejected, and why."""
+
+import json
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from auditlog import clock, intake
+from auditlog.catalog import Catalog
+from auditlog.errors import Fault, InvalidError, MalformedError, NotFoundError, TooLargeError
+from auditlog.event import NewEvent, Rules
+from auditlog.orgs import Org, is_name
+
+#: A redriven message may say when it was first sent, at most this long before:
+#: the days that the inbox, its dead letters and the rejects keep one.
+MAX_DELAY = 32 * clock.DAY
+_MOST_REASON_CHARACTERS = 4_000
+
+
+@dataclass(frozen=True, slots=True)
+class Message:
+    """A message, sorted. `reject` is the body for the rejects; None where all is good."""
+
+    id: str
+    group: str
+    events: Sequence[NewEvent] = ()
+    reject: str | None = None
+    refused: int = 0
+    reasons: Mapping[str, str | int] = field(default_factory=dict[str, str | int])
+
+
+def sort(
+    raw: Mapping[str, Any], catalog: Catalog, find_org: Callable[[str], Org | None], secret: bytes
+) -> Message:
+    """Sorts one SQS message of a Lambda event.
+
+    Times are judged against when the message was first sent, never against
+    the clock of a retry. Raises `UnavailableError` where the org can not be
+    looked up now.
+    """
+    body: str = raw["body"]
+    sent_at = int(raw["attributes"]["SentTimestamp"])
+    group = "unknown"
+    try:
+        sent_at = _first_sent(raw, sent_at)
+        submission = intake.read(body.encode(), names_org=True)
+        name = submission.org or ""
+        org = find_org(name) if is_name(name) else None
+        if org is None:
+            raise NotFoundError("No such org.", [Fault("not an org here", pointer="/org")])
+        group = org.name
+    except (MalformedError, InvalidError, TooLargeError, NotFoundError) as error:
+        reasons = _reasons(error.detail, error.faults, sent_at)
+        return Message(raw["messageId"], group, reject=body, refused=1, reasons=reasons)
+    rules = Rules(catalog, org.name, org.retention_days, judged_at=sent_at * 1_000)
+    judged = intake.judge(submission, rules, secret)
+    events = intake.new_events(judged.records, rules, recorded_at=sent_at * 1_000)
+    if not judged.refusals:
+        return Message(raw["messageId"], group, events)
+    faults = [fault for refusal in judged.refusals for fault in refusal.faults]
+    return Message(
+        id=raw["messageId"],
+        group=group,
+        events=events,
+        reject=intake.excerpt(body, [r.index for r in judged.refusals]) if events else body,
+        refused=len(judged.refusals),
+        reasons=_reasons("An event breaks a rule.", faults, sent_at) | {"org": org.name},
+    )
+
+
+def _first_sent(raw: Mapping[str, Any], sent_at: int) -> int:
+    """Milliseconds at which the publisher sent it; a redrive carries that along."""
+    attribute = raw.get("messageAttributes", {}).get("sent_at")
+    if attribute is None:
+        return sent_at
+    text = str(attribute.get("stringValue"))
+    if not (text.isascii() and text.isdigit()):
+        raise MalformedError("The attribute sent_at is not whole milliseconds since 1970.")
+    claimed = int(text)
+    if not sent_at - MAX_DELAY // 1_000 <= claimed <= sent_at:
+        raise MalformedError("The attribute sent_at is not within 32 days before it was sent.")
+    return claimed
+
+
+def _reasons(detail: str, faults: Sequence[Fault], sent_at: int) -> dict[str, str | int]:
+    """The attributes of a reject: ASCII, since SQS refuses what XML cannot say."""
+    listed = [fault.as_dict() for fault in faults]
+    while len(errors := json.dumps(listed)) > _MOST_REASON_CHARACTERS:
+        listed.pop()
+    return {
+        "reason": detail.encode("ascii", "replace").decode(),
+        "errors": errors,
+        "faults": len(faults),
+        "sent_at": sent_at,
+    }

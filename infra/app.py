@@ -1,0 +1,97 @@
+"""The CDK app: `python -m infra.app` synthesises it.
+
+What a deployment may say in the CDK context:
+
+- `name`: of the stack; `auditlog` where nothing is said;
+- `publishers`: ARNs of the IAM principals that may send to the inbox, as a
+  list, or on a command line as one string with commas;
+- `catalog`: path of a file with the deployment's own event types;
+- `python`: `lambda` (what is deployed) or `host` (what the laptop stack runs).
+"""
+
+import re
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import cast
+
+import aws_cdk as cdk
+from aws_cdk import cx_api
+
+from infra import bundling, nag
+from infra.function import asset
+from infra.stack import AuditlogStack
+
+FLAGS = {
+    # One statement where two say the same, so that a policy reads as it was meant.
+    "@aws-cdk/aws-iam:minimizePolicies": True,
+    # A secret's value in an environment variable fails the synthesis.
+    "@aws-cdk/core:checkSecretUsage": True,
+}
+
+_PRINCIPAL = re.compile(r"arn:aws[a-z-]*:(iam|sts)::\d{12}:(root|user/\S+|role/\S+|assumed-role/\S+)")
+
+
+class ContextError(Exception):
+    """The CDK context says something that cannot be deployed."""
+
+
+def build(outdir: str | None = None) -> cdk.App:
+    """The app, not synthesised yet; its context comes from the CLI or the environment."""
+    app = cdk.App(outdir=outdir, context=dict(FLAGS), analytics_reporting=False)
+    name = str(app.node.try_get_context("name") or "auditlog")
+    stack = AuditlogStack(
+        app,
+        name,
+        code=asset(_target(app), _catalog(app)),
+        publishers=_publishers(app),
+        description="auditlog: an organization audit log",
+    )
+    nag.check(stack)
+    return app
+
+
+def _target(app: cdk.App) -> Callable[[], bundling.Target]:
+    targets = {"lambda": bundling.lambda_target, "host": bundling.host_target}
+    python = app.node.try_get_context("python") or "lambda"
+    if python not in targets:
+        message = f"the context's `python` is one of {', '.join(targets)}, not {python!r}"
+        raise ContextError(message)
+    return targets[python]
+
+
+def _catalog(app: cdk.App) -> Path | None:
+    catalog = app.node.try_get_context("catalog")
+    return Path(str(catalog)).resolve() if catalog else None
+
+
+def _publishers(app: cdk.App) -> list[str]:
+    value = app.node.try_get_context("publishers") or []
+    arns = value.split(",") if isinstance(value, str) else cast("list[object]", value)
+    for arn in arns:
+        if not isinstance(arn, str) or not _PRINCIPAL.fullmatch(arn):
+            message = f"the context's `publishers` are ARNs of IAM principals, not {arn!r}"
+            raise ContextError(message)
+    return [str(arn) for arn in arns]
+
+
+def findings(assembly: cx_api.CloudAssembly) -> list[str]:
+    """What the checks found in a synthesised app and nothing excuses, a line each."""
+    return [
+        f"{message.id}: {message.entry.data}"
+        for stack in assembly.stacks
+        for message in stack.messages
+        if message.level is not cx_api.SynthesisMessageLevel.INFO
+    ]
+
+
+def main() -> int:
+    """Synthesise; 1 where the checks found something."""
+    found = findings(build().synth())
+    for line in found:
+        print(line, file=sys.stderr)
+    return 1 if found else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,295 @@
+"""What is deployed, in one sitting.
+
+Two doors take events in (`publish` over HTTP, `record` from the inbox), one
+function answers questions, one manages keys, two make downloads, one removes
+what may go. Names of resources are left to CloudFormation, so that a stack can
+be deployed twice in one account.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import aws_cdk as cdk
+from aws_cdk import aws_events as events
+from aws_cdk import aws_events_targets as targets
+from aws_cdk import aws_lambda as lambda_
+from constructs import Construct
+
+from auditlog.routes import ROUTES
+from infra.api import http_api
+from infra.function import Function
+from infra.nag import excuse
+from infra.storage import Queues, Tables, exports_bucket, salt_secret
+
+# An HTTP API waits for 30 seconds. A function gives up just before, so that
+# the caller gets our answer and not the gateway's.
+HTTP_TIMEOUT = cdk.Duration.seconds(28)
+
+# No writer works longer than this: what is summarised behind the clock relies
+# on it.
+RECORD_TIMEOUT = cdk.Duration.seconds(60)
+
+# As long as Lambda allows; what is not done by then is taken up again.
+LONGEST = cdk.Duration.minutes(15)
+
+
+@dataclass(frozen=True)
+class Functions:
+    """The seven functions, by the names of their folders."""
+
+    publish: Function
+    record: Function
+    query: Function
+    manage: Function
+    export: Function
+    export_worker: Function
+    retain: Function
+
+
+class AuditlogStack(cdk.Stack):
+    """The audit log of one platform.
+
+    `code` is the asset that every function ships; `publishers` are ARNs of the
+    IAM principals that may send to the inbox.
+    """
+
+    def __init__(
+        self,
+        scope: Construct,
+        name: str,
+        *,
+        code: lambda_.Code,
+        publishers: Sequence[str],
+        **options: Any,
+    ) -> None:
+        """Declare everything that is deployed."""
+        super().__init__(scope, name, **options)
+        self.tables = Tables(self)
+        self.salt = salt_secret(self)
+        self.bucket = exports_bucket(self)
+        self.queues = Queues(
+            self, publishers=publishers, record_timeout=RECORD_TIMEOUT, export_timeout=LONGEST
+        )
+        self.functions = self._functions(code)
+        self._allow_doors()
+        self._allow_questions()
+        self._allow_exports()
+        self._allow_retention()
+        self._triggers()
+        self.api = http_api(self, name=self.stack_name, routes=self._routes())
+        self._outputs()
+
+    def _functions(self, code: lambda_.Code) -> Functions:
+        control = {"CONTROL_TABLE": self.tables.control.table_name}
+        tables = {"EVENTS_TABLE": self.tables.events.table_name, **control}
+        salt = {"SALT_SECRET_ARN": self.salt.secret_arn}
+        rejects = {"REJECTS_QUEUE_URL": self.queues.rejects.queue_url}
+        exports = {
+            "EXPORTS_QUEUE_URL": self.queues.exports.queue_url,
+            "EXPORTS_BUCKET": self.bucket.bucket_name,
+        }
+
+        def function(name: str, handler: str, **options: Any) -> Function:
+            return Function(self, name, code=code, handler=f"{handler}.handler", **options)
+
+        # Memory is a share of processors: 1,769 MB are one.
+        return Functions(
+            publish=function(
+                "publish",
+                "publish.handler",
+                description="Takes events over HTTP",
+                # 1,000 events keep a whole processor busy for some 60 ms.
+                memory_mb=1024,
+                timeout=HTTP_TIMEOUT,
+                environment=tables | salt,
+            ),
+            record=function(
+                "record",
+                "record.handler",
+                description="Takes events from the inbox",
+                # The same work as in `publish`.
+                memory_mb=1024,
+                timeout=RECORD_TIMEOUT,
+                environment=tables | salt | rejects,
+            ),
+            query=function(
+                "query",
+                "query.handler",
+                description="Answers searches",
+                # A page of 1,000 events is inflated, filtered and written out.
+                memory_mb=1024,
+                timeout=HTTP_TIMEOUT,
+                environment=tables,
+            ),
+            manage=function(
+                "manage",
+                "manage.handler",
+                description="Manages API keys",
+                # A small read or write each; half a minute would hide a fault.
+                memory_mb=512,
+                timeout=cdk.Duration.seconds(10),
+                environment=control,
+            ),
+            export=function(
+                "export",
+                "export.handler",
+                description="Takes requests for downloads",
+                # A few small writes; removing an export lists its objects.
+                memory_mb=512,
+                timeout=HTTP_TIMEOUT,
+                environment=tables | salt | exports,
+            ),
+            export_worker=function(
+                "export-worker",
+                "export.worker",
+                description="Writes downloads",
+                # One processor, which compression keeps busy; everything
+                # streams, so more memory would buy nothing else.
+                memory_mb=1769,
+                timeout=LONGEST,
+                environment=tables | exports,
+            ),
+            retain=function(
+                "retain",
+                "retain.handler",
+                description="Removes what is past its retention",
+                # It waits for the table; what an hour leaves, the next one takes.
+                memory_mb=512,
+                timeout=LONGEST,
+                environment=tables,
+            ),
+        )
+
+    def _allow_doors(self) -> None:
+        control = self.tables.control.table_arn
+        to = self.functions
+        for writer in (to.publish, to.record, to.export):
+            # An insert can neither change nor remove what is recorded.
+            writer.allow(["dynamodb:PartiQLInsert"], [self.tables.events.table_arn])
+            writer.allow(["secretsmanager:GetSecretValue"], [self.salt.secret_arn])
+        to.publish.allow(["dynamodb:GetItem"], [control])
+        to.record.allow(["dynamodb:GetItem"], [control])
+        to.record.allow(["sqs:SendMessage"], [self.queues.rejects.queue_arn])
+        to.record.allow(
+            ["sqs:ReceiveMessage", "sqs:DeleteMessage", "sqs:GetQueueAttributes"],
+            [self.queues.inbox.queue_arn],
+        )
+
+    def _allow_questions(self) -> None:
+        control = self.tables.control.table_arn
+        to = self.functions
+        to.query.allow(["dynamodb:Query", "dynamodb:GetItem"], [self.tables.events.table_arn])
+        to.query.allow(["dynamodb:GetItem"], [control])
+        to.manage.allow(["dynamodb:GetItem", "dynamodb:Query"], [control])
+        to.manage.allow(
+            ["dynamodb:PutItem", "dynamodb:DeleteItem", "dynamodb:ConditionCheckItem"], [control]
+        )
+
+    def _allow_exports(self) -> None:
+        bucket, objects = self.bucket.bucket_arn, self.bucket.arn_for_objects("*")
+        to = self.functions
+        for exporter in (to.export, to.export_worker):
+            exporter.allow(
+                ["dynamodb:GetItem", "dynamodb:PutItem", "dynamodb:UpdateItem", "dynamodb:Query"],
+                [self.tables.control.table_arn],
+            )
+            excuse(
+                exporter.own_role,
+                "AwsSolutions-IAM5",
+                "The objects of an export are under a prefix that is made with it; the "
+                "bucket holds nothing but exports.",
+                findings=[r"^Resource::<exports\w+\.Arn>\/\*$"],
+            )
+        to.export.allow(["sqs:SendMessage"], [self.queues.exports.queue_arn])
+        # A presigned link can do what its signer can: GetObject.
+        to.export.allow(["s3:GetObject", "s3:DeleteObject"], [objects])
+        to.export.allow(["s3:ListBucket"], [bucket])
+        to.export_worker.allow(["dynamodb:Query"], [self.tables.events.table_arn])
+        to.export_worker.allow(
+            ["s3:PutObject", "s3:GetObject", "s3:DeleteObject", "s3:AbortMultipartUpload"],
+            [objects],
+        )
+        to.export_worker.allow(["s3:ListBucket", "s3:ListBucketMultipartUploads"], [bucket])
+        to.export_worker.allow(
+            [
+                "sqs:ReceiveMessage",
+                "sqs:DeleteMessage",
+                "sqs:GetQueueAttributes",
+                "sqs:ChangeMessageVisibility",
+            ],
+            [self.queues.exports.queue_arn],
+        )
+
+    def _allow_retention(self) -> None:
+        retain = self.functions.retain
+        retain.allow(
+            ["dynamodb:Query", "dynamodb:BatchWriteItem"], [self.tables.events.table_arn]
+        )
+        retain.allow(["dynamodb:Query"], [self.tables.control.table_arn])
+
+    def _triggers(self) -> None:
+        self.functions.record.add_event_source_mapping(
+            "inbox",
+            event_source_arn=self.queues.inbox.queue_arn,
+            # Writes are cheapest by the batch, and a publisher that takes the
+            # queue does not wait for the second that collecting one may take.
+            batch_size=100,
+            max_batching_window=cdk.Duration.seconds(1),
+            # Fills several partitions of the table, and is a fraction of the
+            # 1,000 functions that an account may run at once.
+            max_concurrency=50,
+            report_batch_item_failures=True,
+        )
+        self.functions.export_worker.add_event_source_mapping(
+            "exports",
+            event_source_arn=self.queues.exports.queue_arn,
+            batch_size=1,
+            # Searches share the table with downloads.
+            max_concurrency=10,
+            report_batch_item_failures=True,
+        )
+        events.Rule(
+            self,
+            "hourly",
+            description="Removes what is past its retention",
+            schedule=events.Schedule.rate(cdk.Duration.hours(1)),
+            targets=[
+                targets.LambdaFunction(
+                    self.functions.retain,
+                    # The next hour does what this one did not.
+                    retry_attempts=0,
+                    max_event_age=cdk.Duration.hours(1),
+                )
+            ],
+        )
+
+    def _routes(self) -> dict[Function, list[str]]:
+        functions = {
+            "publish": self.functions.publish,
+            "query": self.functions.query,
+            "manage": self.functions.manage,
+            "export": self.functions.export,
+        }
+        keys: dict[Function, list[str]] = {function: [] for function in functions.values()}
+        for route in ROUTES:
+            keys[functions[route.function]].append(f"{route.method} {route.path}")
+        # Whatever else there is: answered as a problem, where the gateway would
+        # answer in its own form.
+        keys[self.functions.query].append("$default")
+        return keys
+
+    def _outputs(self) -> None:
+        values = {
+            "ApiUrl": self.api.api_endpoint,
+            "QueueUrl": self.queues.inbox.queue_url,
+            "RejectsQueueUrl": self.queues.rejects.queue_url,
+            "InboxDlqUrl": self.queues.inbox_dlq.queue_url,
+            "ExportsQueueUrl": self.queues.exports.queue_url,
+            "EventsTable": self.tables.events.table_name,
+            "ControlTable": self.tables.control.table_name,
+            "ExportsBucket": self.bucket.bucket_name,
+            "SaltSecretArn": self.salt.secret_arn,
+        }
+        for name, value in values.items():
+            cdk.CfnOutput(self, name, value=value)

@@ -1,0 +1,166 @@
+"""Where everything is kept, and what outlives the stack: all of it."""
+
+from collections.abc import Sequence
+from typing import Any
+
+import aws_cdk as cdk
+from aws_cdk import aws_dynamodb as dynamodb
+from aws_cdk import aws_iam as iam
+from aws_cdk import aws_s3 as s3
+from aws_cdk import aws_secretsmanager as secretsmanager
+from aws_cdk import aws_sqs as sqs
+from constructs import Construct
+
+from infra.nag import excuse
+
+# A message is tried this often before it goes to its dead letter queue. The
+# doors' own retries come first, so this many failures are no passing fault.
+INBOX_TRIES = 5
+EXPORT_TRIES = 3
+
+
+class Tables:
+    """`events`, one item for each event, and `control`, everything else."""
+
+    def __init__(self, scope: Construct) -> None:
+        """Declare both."""
+        self.events = _table(scope, "events", time_to_live_attribute="ttl")
+        self.control = _table(scope, "control")
+
+
+class Queues:
+    """`inbox` and `exports` with a dead letter queue each, and `rejects`.
+
+    `publishers` are ARNs of the IAM principals that may send to the inbox; the
+    two timeouts are those of the functions that consume.
+    """
+
+    def __init__(
+        self,
+        scope: Construct,
+        *,
+        publishers: Sequence[str],
+        record_timeout: cdk.Duration,
+        export_timeout: cdk.Duration,
+    ) -> None:
+        """Declare all five."""
+        self.inbox_dlq = _queue(scope, "inbox-dlq", days=14)
+        self.inbox = _queue(
+            scope,
+            "inbox",
+            days=4,
+            # Six times the function's timeout: a message of a batch that waits
+            # for a free function is not handed out twice.
+            visibility_timeout=cdk.Duration.seconds(6 * int(record_timeout.to_seconds())),
+            dead_letter_queue=sqs.DeadLetterQueue(
+                queue=self.inbox_dlq, max_receive_count=INBOX_TRIES
+            ),
+        )
+        if publishers:
+            self.inbox.add_to_resource_policy(
+                iam.PolicyStatement(
+                    sid="Publishers",
+                    principals=[iam.ArnPrincipal(arn) for arn in publishers],
+                    actions=["sqs:SendMessage", "sqs:GetQueueUrl"],
+                    resources=[self.inbox.queue_arn],
+                )
+            )
+        self.exports_dlq = _queue(scope, "exports-dlq", days=14)
+        self.exports = _queue(
+            scope,
+            "exports-queue",
+            days=4,
+            # A worker takes one message at a time and none waits behind another;
+            # more than its timeout would only delay what a crash left behind.
+            visibility_timeout=export_timeout.plus(cdk.Duration.minutes(1)),
+            dead_letter_queue=sqs.DeadLetterQueue(
+                queue=self.exports_dlq, max_receive_count=EXPORT_TRIES
+            ),
+        )
+        self.rejects = _queue(scope, "rejects", days=14)
+        excuse(
+            self.rejects,
+            "AwsSolutions-SQS3",
+            "Nothing consumes it but a person, who corrects a message and returns it; "
+            "there is no delivery that could fail.",
+        )
+
+
+def salt_secret(scope: Construct) -> secretsmanager.Secret:
+    """The secret that salts records: 64 letters and digits, 381 bits, made once."""
+    secret = secretsmanager.Secret(
+        scope,
+        "salt",
+        description="Salts the records of the audit log. Never rotate or delete it: "
+        "a record that is published again gets its id from it.",
+        generate_secret_string=secretsmanager.SecretStringGenerator(
+            password_length=64, exclude_punctuation=True
+        ),
+        removal_policy=cdk.RemovalPolicy.RETAIN,
+    )
+    excuse(
+        secret,
+        "AwsSolutions-SMG4",
+        "The salt is part of what an id is computed from: rotated, the same event "
+        "published twice would be stored twice. It authenticates nobody.",
+    )
+    return secret
+
+
+def exports_bucket(scope: Construct) -> s3.Bucket:
+    """The bucket of finished downloads and of the slices they are made of."""
+    bucket = s3.Bucket(
+        scope,
+        "exports",
+        encryption=s3.BucketEncryption.S3_MANAGED,
+        block_public_access=s3.BlockPublicAccess.BLOCK_ALL,
+        object_ownership=s3.ObjectOwnership.BUCKET_OWNER_ENFORCED,
+        enforce_ssl=True,
+        lifecycle_rules=[
+            # A download is promised for 7 days; one more, so that the rule
+            # never removes what is still promised.
+            s3.LifecycleRule(id="downloads", expiration=cdk.Duration.days(8)),
+            s3.LifecycleRule(
+                id="unfinished", abort_incomplete_multipart_upload_after=cdk.Duration.days(1)
+            ),
+        ],
+        removal_policy=cdk.RemovalPolicy.RETAIN,
+    )
+    excuse(
+        bucket,
+        "AwsSolutions-S1",
+        "Who asked for a download, and with which filter, is an event of the audit log. "
+        "Server access logs would add the addresses of admins, in full.",
+    )
+    return bucket
+
+
+def _table(scope: Construct, name: str, **options: Any) -> dynamodb.Table:
+    return dynamodb.Table(
+        scope,
+        name,
+        partition_key=dynamodb.Attribute(name="pk", type=dynamodb.AttributeType.STRING),
+        sort_key=dynamodb.Attribute(name="sk", type=dynamodb.AttributeType.STRING),
+        billing_mode=dynamodb.BillingMode.PAY_PER_REQUEST,
+        encryption=dynamodb.TableEncryption.AWS_MANAGED,
+        point_in_time_recovery_specification=dynamodb.PointInTimeRecoverySpecification(
+            point_in_time_recovery_enabled=True
+        ),
+        deletion_protection=True,
+        removal_policy=cdk.RemovalPolicy.RETAIN,
+        **options,
+    )
+
+
+def _queue(scope: Construct, name: str, *, days: int, **options: Any) -> sqs.Queue:
+    return sqs.Queue(
+        scope,
+        name,
+        retention_period=cdk.Duration.days(days),
+        max_message_size_bytes=1024 * 1024,
+        encryption=sqs.QueueEncryption.SQS_MANAGED,
+        enforce_ssl=True,
+        # What was sent and is not recorded yet must not go with the stack.
+        removal_policy=cdk.RemovalPolicy.RETAIN,
+        **options,
+    )

@@ -1,0 +1,54 @@
+"""What tests share: an AWS that is not there, a DynamoDB, the whole stack."""
+
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+
+from infra import local
+from infra.emulator import free_port
+from tests import engines
+
+# Each of these is slow to make and made once a session; with several processes
+# all tests that ask for one of them go to the same process.
+_SHARED = ("stack", "template", "host_asset")
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    for item in items:
+        names = getattr(item, "fixturenames", ())
+        shared = next((name for name in _SHARED if name in names), None)
+        if shared is not None:
+            item.add_marker(pytest.mark.xdist_group(shared))
+
+
+@pytest.fixture(autouse=True)
+def no_aws(monkeypatch: pytest.MonkeyPatch, tmp_path: Any) -> None:
+    """No test reaches an account: what boto3 would find on this machine is hidden."""
+    for name in ("AWS_PROFILE", "AWS_ENDPOINT_URL", "AWS_DEFAULT_PROFILE"):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setenv("AWS_CONFIG_FILE", str(tmp_path / "no-config"))
+    monkeypatch.setenv("AWS_SHARED_CREDENTIALS_FILE", str(tmp_path / "no-credentials"))
+    monkeypatch.setenv("AWS_EC2_METADATA_DISABLED", "true")
+    monkeypatch.setenv("AWS_ACCESS_KEY_ID", "test")
+    monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "test")
+    monkeypatch.setenv("AWS_DEFAULT_REGION", "us-east-1")
+
+
+@pytest.fixture(scope="session")
+def dynoxide(tmp_path_factory: pytest.TempPathFactory) -> Iterator[engines.Dynoxide]:
+    """A DynamoDB that tells the truth, in memory; tests make tables of their own in it."""
+    with engines.dynoxide(tmp_path_factory.mktemp("dynoxide")) as running:
+        yield running
+
+
+@pytest.fixture(scope="session")
+def stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, Any]]:
+    """The laptop stack on a free port, without samples: what its `stack.json` says.
+
+    `home` is the folder that has `.local/stack.json`, where a command that is
+    run in it finds the stack.
+    """
+    home = tmp_path_factory.mktemp("stack")
+    with local.laptop_stack(free_port(), home / ".local", samples=0, say=print) as running:
+        yield {**running, "home": str(home)}

@@ -1,0 +1,245 @@
+from typing import Any
+
+import pytest
+
+from tests.infra.conftest import Synthesized
+
+EVENTS = {"EVENTS_TABLE": "events"}
+CONTROL = {"CONTROL_TABLE": "control"}
+SALT = {"SALT_SECRET_ARN": "salt"}
+EXPORTS = {"EXPORTS_QUEUE_URL": "exportsqueue", "EXPORTS_BUCKET": "exports"}
+
+ENVIRONMENTS = {
+    "publish": EVENTS | CONTROL | SALT,
+    "record": EVENTS | CONTROL | SALT | {"REJECTS_QUEUE_URL": "rejects"},
+    "query": EVENTS | CONTROL,
+    "manage": CONTROL,
+    "export": EVENTS | CONTROL | SALT | EXPORTS,
+    "export-worker": EVENTS | CONTROL | EXPORTS,
+    "retain": EVENTS | CONTROL,
+}
+HANDLERS = {
+    "publish": "publish.handler.handler",
+    "record": "record.handler.handler",
+    "query": "query.handler.handler",
+    "manage": "manage.handler.handler",
+    "export": "export.handler.handler",
+    "export-worker": "export.worker.handler",
+    "retain": "retain.handler.handler",
+}
+
+# What each function may do, and on which resource, by the names that the stack
+# gives them. `/*` are the objects of a bucket.
+INSERT = {("dynamodb:PartiQLInsert", "events"), ("secretsmanager:GetSecretValue", "salt")}
+CONSUME = ("sqs:ReceiveMessage", "sqs:DeleteMessage", "sqs:GetQueueAttributes")
+EXPORT_STATE = {
+    ("dynamodb:GetItem", "control"),
+    ("dynamodb:PutItem", "control"),
+    ("dynamodb:UpdateItem", "control"),
+    ("dynamodb:Query", "control"),
+}
+PERMISSIONS = {
+    "publish": INSERT | {("dynamodb:GetItem", "control")},
+    "record": INSERT
+    | {("dynamodb:GetItem", "control"), ("sqs:SendMessage", "rejects")}
+    | {(action, "inbox") for action in CONSUME},
+    "query": {
+        ("dynamodb:Query", "events"),
+        ("dynamodb:GetItem", "events"),
+        ("dynamodb:GetItem", "control"),
+    },
+    "manage": {
+        ("dynamodb:GetItem", "control"),
+        ("dynamodb:Query", "control"),
+        ("dynamodb:PutItem", "control"),
+        ("dynamodb:DeleteItem", "control"),
+        ("dynamodb:ConditionCheckItem", "control"),
+    },
+    "export": INSERT
+    | EXPORT_STATE
+    | {
+        ("sqs:SendMessage", "exportsqueue"),
+        ("s3:GetObject", "exports/*"),
+        ("s3:DeleteObject", "exports/*"),
+        ("s3:ListBucket", "exports"),
+    },
+    "export-worker": EXPORT_STATE
+    | {
+        ("dynamodb:Query", "events"),
+        ("s3:PutObject", "exports/*"),
+        ("s3:GetObject", "exports/*"),
+        ("s3:DeleteObject", "exports/*"),
+        ("s3:AbortMultipartUpload", "exports/*"),
+        ("s3:ListBucket", "exports"),
+        ("s3:ListBucketMultipartUploads", "exports"),
+        ("sqs:ChangeMessageVisibility", "exportsqueue"),
+    }
+    | {(action, "exportsqueue") for action in CONSUME},
+    "retain": {
+        ("dynamodb:Query", "events"),
+        ("dynamodb:BatchWriteItem", "events"),
+        ("dynamodb:Query", "control"),
+    },
+}
+
+
+def test_these_functions_and_no_others(template: Synthesized) -> None:
+    handlers = {name: f["Handler"] for name, f in template.functions().items()}
+
+    assert handlers == HANDLERS
+
+
+@pytest.mark.parametrize("name", HANDLERS)
+def test_a_function_runs_on_what_the_asset_was_built_for(template: Synthesized, name: str) -> None:
+    function = template.functions()[name]
+
+    assert function["Runtime"] == "python3.13"
+    assert function["Architectures"] == ["arm64"]
+    assert function["TracingConfig"] == {"Mode": "Active"}
+    assert "Layers" not in function
+
+
+def test_all_functions_ship_the_same_asset(template: Synthesized) -> None:
+    keys = {str(function["Code"]["S3Key"]) for function in template.functions().values()}
+
+    assert len(keys) == 1
+
+
+@pytest.mark.parametrize("name", HANDLERS)
+def test_a_function_is_told_what_it_needs_and_nothing_else(
+    template: Synthesized, name: str
+) -> None:
+    variables = dict(template.functions()[name]["Environment"]["Variables"])
+
+    assert variables.pop("POWERTOOLS_SERVICE_NAME") == name
+    assert variables.pop("LOG_LEVEL") == "INFO"
+    told = {variable: value["Ref"][:-8] for variable, value in variables.items()}
+    assert told == ENVIRONMENTS[name]
+
+
+@pytest.mark.parametrize("name", HANDLERS)
+def test_a_function_may_do_what_it_must_and_nothing_else(
+    template: Synthesized, name: str
+) -> None:
+    log = f"{name.replace('-', '')}log"
+    always = {
+        ("logs:CreateLogStream", log),
+        ("logs:PutLogEvents", log),
+        ("xray:PutTraceSegments", "*"),
+        ("xray:PutTelemetryRecords", "*"),
+    }
+
+    assert _permissions(template, name) == PERMISSIONS[name] | always
+
+
+def test_nothing_but_these_policies_grants_anything(template: Synthesized) -> None:
+    roles = template.all("AWS::IAM::Role")
+
+    assert len(roles) == len(template.all("AWS::IAM::Policy")) == len(HANDLERS)
+    for role in roles.values():
+        assert set(role["Properties"]) == {"AssumeRolePolicyDocument"}
+        [statement] = role["Properties"]["AssumeRolePolicyDocument"]["Statement"]
+        assert statement["Principal"] == {"Service": "lambda.amazonaws.com"}
+    assert not template.all("AWS::IAM::ManagedPolicy")
+
+
+def test_no_function_but_retain_can_remove_an_event_and_none_can_change_one(
+    template: Synthesized,
+) -> None:
+    writing = {
+        (name, action)
+        for name in HANDLERS
+        for action, resource in _permissions(template, name)
+        if resource == "events" and action not in {"dynamodb:Query", "dynamodb:GetItem"}
+    }
+
+    assert writing == {
+        ("publish", "dynamodb:PartiQLInsert"),
+        ("record", "dynamodb:PartiQLInsert"),
+        ("export", "dynamodb:PartiQLInsert"),
+        ("retain", "dynamodb:BatchWriteItem"),
+    }
+
+
+@pytest.mark.parametrize(
+    ("name", "queue", "batch", "concurrency"),
+    [("record", "inbox", 100, 50), ("export-worker", "exportsqueue", 1, 10)],
+)
+def test_a_worker_reports_each_message_that_failed(
+    template: Synthesized, name: str, queue: str, batch: int, concurrency: int
+) -> None:
+    queue_arn = {"Fn::GetAtt": [template.id("AWS::SQS::Queue", queue), "Arn"]}
+    [mapping] = [
+        source["Properties"]
+        for source in template.all("AWS::Lambda::EventSourceMapping").values()
+        if source["Properties"]["EventSourceArn"] == queue_arn
+    ]
+
+    target = template.body["Resources"][mapping["FunctionName"]["Ref"]]["Properties"]
+    assert target["Handler"] == HANDLERS[name]
+    assert mapping["FunctionResponseTypes"] == ["ReportBatchItemFailures"]
+    assert mapping["BatchSize"] == batch
+    # Without a window, Lambda takes no more than 10 messages at once.
+    assert batch <= 10 or mapping["MaximumBatchingWindowInSeconds"] >= 1
+    assert mapping["ScalingConfig"] == {"MaximumConcurrency": concurrency}
+    # Lambda refuses a mapping whose queue hands a message out again while the
+    # function may still be at it.
+    visibility = template.one("AWS::SQS::Queue", queue)["Properties"]["VisibilityTimeout"]
+    assert visibility >= target["Timeout"] * (6 if batch > 1 else 1)
+
+
+def test_no_writer_works_longer_than_a_minute(template: Synthesized) -> None:
+    functions = template.functions()
+
+    assert max(functions[name]["Timeout"] for name in ("publish", "record", "export")) <= 60
+
+
+def test_a_function_of_the_api_answers_before_the_gateway_gives_up(template: Synthesized) -> None:
+    functions = template.functions()
+
+    answering = ("publish", "query", "manage", "export")
+    assert max(functions[name]["Timeout"] for name in answering) < 30
+
+
+def test_retention_is_applied_every_hour(template: Synthesized) -> None:
+    rule = template.one("AWS::Events::Rule")["Properties"]
+
+    assert rule["ScheduleExpression"] == "rate(1 hour)"
+    assert rule["State"] == "ENABLED"
+    [target] = rule["Targets"]
+    retain = template.body["Resources"][target["Arn"]["Fn::GetAtt"][0]]["Properties"]
+    assert retain["Handler"] == HANDLERS["retain"]
+
+
+def _permissions(template: Synthesized, name: str) -> set[tuple[str, str]]:
+    role = template.functions()[name]["Role"]["Fn::GetAtt"][0]
+    found = set[tuple[str, str]]()
+    for policy in template.all("AWS::IAM::Policy").values():
+        if {"Ref": role} not in policy["Properties"]["Roles"]:
+            continue
+        for statement in policy["Properties"]["PolicyDocument"]["Statement"]:
+            assert set(statement) == {"Action", "Effect", "Resource"}
+            assert statement["Effect"] == "Allow"
+            found |= {
+                (str(action), _resource(resource))
+                for action in _listed(statement["Action"])
+                for resource in _listed(statement["Resource"])
+            }
+    return found
+
+
+def _listed(value: Any) -> list[Any]:
+    return value if isinstance(value, list) else [value]
+
+
+def _resource(value: Any) -> str:
+    """A resource of a statement by the name that the stack gives it."""
+    if isinstance(value, str):
+        return value
+    if "Ref" in value:
+        return str(value["Ref"][:-8])
+    if "Fn::GetAtt" in value:
+        return str(value["Fn::GetAtt"][0][:-8])
+    [separator, [inner, rest]] = value["Fn::Join"]
+    assert separator == ""
+    return _resource(inner) + str(rest)

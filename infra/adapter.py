@@ -189,9 +189,11 @@ def _adapt_resource(
     if treatment is None:
         unknown.append(f"{logical_id}: type {resource_type}")
         return {}, []
-    for attribute in resource:
-        if attribute not in ATTRIBUTES_KEPT and attribute not in ATTRIBUTES_STRIPPED:
-            unknown.append(f"{logical_id} ({resource_type}): attribute {attribute}")
+    unknown += [
+        f"{logical_id} ({resource_type}): attribute {attribute}"
+        for attribute in resource
+        if attribute not in ATTRIBUTES_KEPT and attribute not in ATTRIBUTES_STRIPPED
+    ]
     properties: Template = {}
     repairs: list[Repair] = []
     for name, value in cast("Template", resource.get("Properties", {})).items():

@@ -13,6 +13,7 @@ from constructs import Construct
 
 from infra.function import LOG_RETENTION, Function
 from infra.nag import excuse
+from infra.protocols import as_protocol
 
 # Above these the API answers 429. An account has 10,000 requests a second for
 # everything in it; a platform that publishes more than this sends batches, or
@@ -44,7 +45,7 @@ class _AccessLogSettings:
 
     @property
     def destination(self) -> apigw.IAccessLogDestination:
-        return self._destination
+        return as_protocol(self._destination)
 
     @property
     def format(self) -> apigw_v1.AccessLogFormat:
@@ -57,7 +58,9 @@ def http_api(
     """An HTTP API whose `routes` (`METHOD /path`, or `$default`) go to functions."""
     api = apigw.HttpApi(scope, "http", api_name=name, create_default_stage=False)
     for function, keys in routes.items():
-        integration = HttpLambdaIntegration(f"{function.node.id}-integration", function)
+        integration = HttpLambdaIntegration(
+            f"{function.node.id}-integration", as_protocol(function)
+        )
         for key in keys:
             _route(scope, api, key, integration)
     access_log = logs.LogGroup(

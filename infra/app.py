@@ -13,7 +13,7 @@ import re
 import sys
 from collections.abc import Callable
 from pathlib import Path
-from typing import cast
+from typing import Any
 
 import aws_cdk as cdk
 from aws_cdk import cx_api
@@ -29,7 +29,9 @@ FLAGS = {
     "@aws-cdk/core:checkSecretUsage": True,
 }
 
-_PRINCIPAL = re.compile(r"arn:aws[a-z-]*:(iam|sts)::\d{12}:(root|user/\S+|role/\S+|assumed-role/\S+)")
+_PRINCIPAL = re.compile(
+    r"arn:aws[a-z-]*:(iam|sts)::\d{12}:(root|user/\S+|role/\S+|assumed-role/\S+)"
+)
 
 
 class ContextError(Exception):
@@ -43,15 +45,16 @@ def build(outdir: str | None = None) -> cdk.App:
     stack = AuditlogStack(
         app,
         name,
-        code=asset(_target(app), _catalog(app)),
-        publishers=_publishers(app),
+        code=asset(target(app), catalog(app)),
+        publishers=publishers(app),
         description="auditlog: an organization audit log",
     )
     nag.check(stack)
     return app
 
 
-def _target(app: cdk.App) -> Callable[[], bundling.Target]:
+def target(app: cdk.App) -> Callable[[], bundling.Target]:
+    """What finds the Python to build for."""
     targets = {"lambda": bundling.lambda_target, "host": bundling.host_target}
     python = app.node.try_get_context("python") or "lambda"
     if python not in targets:
@@ -60,14 +63,16 @@ def _target(app: cdk.App) -> Callable[[], bundling.Target]:
     return targets[python]
 
 
-def _catalog(app: cdk.App) -> Path | None:
-    catalog = app.node.try_get_context("catalog")
-    return Path(str(catalog)).resolve() if catalog else None
+def catalog(app: cdk.App) -> Path | None:
+    """The deployment's own event types; a relative path is one of where this runs."""
+    named = app.node.try_get_context("catalog")
+    return Path(str(named)).resolve() if named else None
 
 
-def _publishers(app: cdk.App) -> list[str]:
-    value = app.node.try_get_context("publishers") or []
-    arns = value.split(",") if isinstance(value, str) else cast("list[object]", value)
+def publishers(app: cdk.App) -> list[str]:
+    """ARNs of who may send to the inbox besides who the account itself lets."""
+    value: Any = app.node.try_get_context("publishers") or []
+    arns: list[Any] = value.split(",") if isinstance(value, str) else list(value)
     for arn in arns:
         if not isinstance(arn, str) or not _PRINCIPAL.fullmatch(arn):
             message = f"the context's `publishers` are ARNs of IAM principals, not {arn!r}"

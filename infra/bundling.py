@@ -19,6 +19,9 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from auditlog.catalog import Catalog
+from auditlog.errors import CatalogError
+
 ROOT = Path(__file__).resolve().parent.parent
 FUNCTIONS = ROOT / "functions"
 
@@ -88,8 +91,8 @@ def host_target() -> Target:
 def bundle(output: Path, target: Target, catalog: Path | None = None) -> None:
     """Fill the empty folder `output` with the asset for `target`.
 
-    `catalog` is a deployment's own event types; it is checked for being there,
-    not for what is in it.
+    `catalog` is a deployment's own event types; a file that breaks a rule of the
+    catalog stops here, not in the functions. Raises BundlingError.
     """
     _install(output, target)
     _copy_functions(output)
@@ -98,6 +101,10 @@ def bundle(output: Path, target: Target, catalog: Path | None = None) -> None:
             message = f"the context names the catalog {catalog}, but there is no such file"
             raise BundlingError(message)
         shutil.copyfile(catalog, output / "auditlog" / "deployment.toml")
+        try:
+            Catalog.in_folder(output / "auditlog")
+        except CatalogError as error:
+            raise BundlingError(str(error)) from error
     _strip(output)
     _compile(output, target)
 
@@ -156,11 +163,10 @@ def _compile(output: Path, target: Target) -> None:
 
 
 def _find_python(version: str) -> Path:
+    found = pythons(version)
+    if found:
+        return found[0]
     named = os.environ.get("LAMBDA_PYTHON")
-    candidates = [Path(named)] if named else [*_uv_pythons(version), *_pyenv_pythons(version)]
-    for candidate in candidates:
-        if _version_of(candidate) == version:
-            return candidate
     message = (
         f"Lambda runs Python {version}, and its bytecode has to be compiled by a Python "
         f"{version}, which was not found"
@@ -169,6 +175,16 @@ def _find_python(version: str) -> Path:
         f"or name one with LAMBDA_PYTHON=/path/to/python{version}."
     )
     raise BundlingError(message)
+
+
+def pythons(version: str) -> list[Path]:
+    """Every Python of this minor version that was found, best first.
+
+    Where LAMBDA_PYTHON names one, it is that one or none.
+    """
+    named = os.environ.get("LAMBDA_PYTHON")
+    candidates = [Path(named)] if named else [*_uv_pythons(version), *_pyenv_pythons(version)]
+    return [candidate for candidate in candidates if _version_of(candidate) == version]
 
 
 def _uv_pythons(version: str) -> Iterable[Path]:

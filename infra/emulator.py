@@ -12,14 +12,15 @@ import socket
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Generator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from functools import cached_property
 from http.client import HTTPConnection, HTTPException
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import boto3
+import botocore.session
 from botocore.config import Config
 
 from infra.bundling import ROOT, find_uv
@@ -45,28 +46,42 @@ class EmulatorError(Exception):
     """The emulator does not run; the message says why."""
 
 
-@dataclass(frozen=True)
 class Emulator:
     """A running emulator and clients for it."""
 
-    port: int
-
-    @property
-    def url(self) -> str:
+    def __init__(self, port: int) -> None:
+        self.url = f"http://{HOST}:{port}"
         """The endpoint of every service."""
-        return f"http://{HOST}:{self.port}"
+        # Neither a profile nor a file of the person at the keyboard says where
+        # this goes.
+        core = botocore.session.Session(
+            session_vars={
+                "profile": (None, None, None, None),
+                "config_file": (None, None, os.devnull, None),
+                "credentials_file": (None, None, os.devnull, None),
+            }
+        )
+        self._session: Any = boto3.Session(
+            aws_access_key_id="test",
+            aws_secret_access_key=_SECRET,
+            region_name=REGION,
+            botocore_session=core,
+        )
 
+    @cached_property
     def cloudformation(self) -> "CloudFormationClient":
         """A CloudFormation client."""
-        return _session().client("cloudformation", endpoint_url=self.url, config=_CONFIG)
+        return self._session.client("cloudformation", endpoint_url=self.url, config=_CONFIG)
 
+    @cached_property
     def dynamodb(self) -> "DynamoDBClient":
         """A DynamoDB client."""
-        return _session().client("dynamodb", endpoint_url=self.url, config=_CONFIG)
+        return self._session.client("dynamodb", endpoint_url=self.url, config=_CONFIG)
 
+    @cached_property
     def s3(self) -> "S3Client":
         """An S3 client."""
-        return _session().client("s3", endpoint_url=self.url, config=_CONFIG)
+        return self._session.client("s3", endpoint_url=self.url, config=_CONFIG)
 
 
 _CONFIG = Config(
@@ -77,16 +92,8 @@ _CONFIG = Config(
 )
 
 
-def _session() -> boto3.Session:
-    # A session of its own: neither a profile nor a variable of the person at
-    # the keyboard says where this goes.
-    return boto3.Session(
-        aws_access_key_id="test", aws_secret_access_key=_SECRET, region_name=REGION
-    )
-
-
 @contextmanager
-def emulator(port: int, home: Path) -> Iterator[Emulator]:
+def emulator(port: int, home: Path) -> Generator[Emulator]:
     """Run the emulator on `port`; its files and its log go under `home`.
 
     Raises EmulatorError where the port is taken or the emulator does not come up.
@@ -101,7 +108,7 @@ def emulator(port: int, home: Path) -> Iterator[Emulator]:
     with log_path.open("wb") as log:
         leash = Leash(
             [str(python), "-m", "ministack"],
-            environment=_environment(port, python, state),
+            environment=environment(port, python, state),
             cwd=state,
             log=log,
         )
@@ -127,9 +134,7 @@ def install() -> Path:
         ["venv", "--quiet", "--no-project", "--python", sys.executable, str(folder)],
         ["pip", "install", "--quiet", "--python", str(python), "--requirements", str(REQUIREMENTS)],
     ):
-        done = subprocess.run(
-            [find_uv(), *command], capture_output=True, text=True, check=False
-        )
+        done = subprocess.run([find_uv(), *command], capture_output=True, text=True, check=False)
         if done.returncode != 0:
             message = f"the emulator could not be installed:\n{done.stderr}"
             raise EmulatorError(message)
@@ -158,9 +163,12 @@ def require_free(port: int) -> None:
             raise EmulatorError(message) from error
 
 
-def _environment(port: int, python: Path, state: Path) -> dict[str, str]:
-    # Everything is said here and nothing inherited: a variable of the person
-    # at the keyboard must not lead a function to a real account.
+def environment(port: int, python: Path, state: Path) -> dict[str, str]:
+    """What the emulator and the functions in it are told; nothing is inherited.
+
+    A variable of the person at the keyboard must not lead a function to a real
+    account.
+    """
     nowhere = str(state / "nowhere")
     return {
         "PATH": os.pathsep.join([str(python.parent), os.defpath]),

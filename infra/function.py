@@ -19,6 +19,7 @@ from constructs import Construct
 
 from infra import bundling
 from infra.nag import excuse
+from infra.protocols import as_protocol
 
 LOG_LEVEL = "INFO"
 
@@ -85,7 +86,7 @@ class Function(lambda_.Function):
         role = iam.Role(
             scope,
             f"{name}-role",
-            assumed_by=iam.ServicePrincipal("lambda.amazonaws.com"),
+            assumed_by=as_protocol(iam.ServicePrincipal("lambda.amazonaws.com")),
         )
         super().__init__(
             scope,
@@ -98,7 +99,7 @@ class Function(lambda_.Function):
             memory_size=memory_mb,
             timeout=timeout,
             tracing=lambda_.Tracing.ACTIVE,
-            role=role,
+            role=as_protocol(role),
             log_group=log_group,
             environment={
                 "POWERTOOLS_SERVICE_NAME": name,
@@ -111,8 +112,7 @@ class Function(lambda_.Function):
         excuse(
             role,
             "AwsSolutions-IAM5",
-            "X-Ray has no resources to name: its two write actions are granted on * or "
-            "not at all.",
+            "X-Ray has no resources to name: its two write actions are granted on * or not at all.",
             findings=[r"^Resource::\*$"],
         )
         excuse(

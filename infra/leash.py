@@ -14,6 +14,7 @@ import subprocess
 import sys
 import threading
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import IO
 
@@ -54,7 +55,11 @@ class Leash:
 def main(command: Sequence[str]) -> int:
     """Run `command` until it ends or standard input closes; its exit code."""
     process = subprocess.Popen(list(command), stdin=subprocess.DEVNULL, start_new_session=True)
-    signal.signal(signal.SIGTERM, lambda *_: _signal(process, signal.SIGTERM))
+
+    def end(_number: int, _frame: object) -> None:
+        _signal(process, signal.SIGTERM)
+
+    signal.signal(signal.SIGTERM, end)
     threading.Thread(target=_end_with_input, args=(process,), daemon=True).start()
     code = process.wait()
     # What the command started and did not take with it.
@@ -73,11 +78,9 @@ def _end_with_input(process: "subprocess.Popen[bytes]") -> None:
 
 
 def _signal(process: "subprocess.Popen[bytes]", number: signal.Signals) -> None:
-    try:
+    with suppress(ProcessLookupError):
         # The group's id is that of the process that leads it.
         os.killpg(process.pid, number)
-    except ProcessLookupError:
-        pass
 
 
 if __name__ == "__main__":

@@ -13,10 +13,10 @@ import subprocess
 import sys
 import threading
 import zipfile
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Generator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any, cast
+from typing import Any, Self, cast
 
 from infra import adapter, repairs, welcome
 from infra.bundling import ROOT
@@ -27,6 +27,8 @@ STACK_NAME = "auditlog"
 ORG = "acme"
 DEFAULT_PORT = 4566
 SAMPLES = 3_000
+
+HOME = ROOT / ".local"
 
 # The CDK's default names of the bucket that assets are uploaded to.
 _ASSET_BUCKET = f"cdk-hnb659fds-assets-{ACCOUNT}-{REGION}"
@@ -39,7 +41,7 @@ class LaptopError(Exception):
 
 
 @contextmanager
-def laptop_stack(port: int, home: Path, *, samples: int, say: Say) -> Iterator[dict[str, Any]]:
+def laptop_stack(port: int, home: Path, *, samples: int, say: Say) -> Generator[dict[str, Any]]:
     """Bring the stack up on `port` with `samples` events; yields what `stack.json` says.
 
     Everything it writes is under `home`, `stack.json` included. On leaving, it
@@ -85,7 +87,7 @@ class _Synthesis:
             start_new_session=True,
         )
 
-    def __enter__(self) -> "_Synthesis":
+    def __enter__(self) -> Self:
         return self
 
     def __exit__(self, *_error: object) -> None:
@@ -106,7 +108,7 @@ def _deploy(aws: Emulator, assembly: Path) -> dict[str, Any]:
     template = json.loads((assembly / f"{STACK_NAME}.template.json").read_bytes())
     adapted = adapter.adapt(template)
     _upload_assets(aws, assembly)
-    cloudformation = aws.cloudformation()
+    cloudformation = aws.cloudformation
     cloudformation.create_stack(
         StackName=STACK_NAME,
         TemplateBody=json.dumps(adapted.template),
@@ -155,11 +157,13 @@ def _stack(aws: Emulator, api_id: str, outputs: Mapping[str, str]) -> dict[str, 
         "exports_bucket": outputs["ExportsBucket"],
         "salt_secret_arn": outputs["SaltSecretArn"],
         "stack_name": STACK_NAME,
+        # There is no console yet.
+        "console_url": None,
     }
 
 
 def _upload_assets(aws: Emulator, assembly: Path) -> None:
-    s3 = aws.s3()
+    s3 = aws.s3
     s3.create_bucket(Bucket=_ASSET_BUCKET)
     manifest = json.loads((assembly / f"{STACK_NAME}.assets.json").read_bytes())
     for asset in cast("dict[str, Any]", manifest["files"]).values():
@@ -201,14 +205,19 @@ def main() -> int:
     stop = threading.Event()
     for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
         signal.signal(number, _interrupt(stop))
-    home = ROOT / ".local"
     try:
-        with laptop_stack(options.port, home, samples=options.samples, say=_say) as stack:
+        with laptop_stack(options.port, HOME, samples=options.samples, say=_say) as stack:
             print(welcome.text(stack), flush=True)
             stop.wait()
     except KeyboardInterrupt:
         pass
-    except (LaptopError, EmulatorError, SeedError, adapter.AdapterError, repairs.RepairError) as error:
+    except (
+        LaptopError,
+        EmulatorError,
+        SeedError,
+        adapter.AdapterError,
+        repairs.RepairError,
+    ) as error:
         print(f"make dev: {error}", file=sys.stderr)
         return 1
     _say("stopped")

@@ -12,9 +12,7 @@ def check(scope: IConstruct) -> None:
     cdk.Aspects.of(scope).add(AwsSolutionsChecks(verbose=True))
 
 
-def excuse(
-    construct: IConstruct, rule: str, reason: str, *, findings: Sequence[str] = ()
-) -> None:
+def excuse(construct: IConstruct, rule: str, reason: str, *, findings: Sequence[str] = ()) -> None:
     """Excuse `construct` and what is under it from `rule`.
 
     `findings` are regular expressions of the findings that are meant; without

@@ -22,40 +22,40 @@ def apply(emulator: Emulator, repairs: list[Repair], physical_ids: Mapping[str, 
 
 
 def _time_to_live(emulator: Emulator, table: str, value: Any) -> None:
-    emulator.dynamodb().update_time_to_live(TableName=table, TimeToLiveSpecification=value)
+    emulator.dynamodb.update_time_to_live(TableName=table, TimeToLiveSpecification=value)
 
 
 def _recovery(emulator: Emulator, table: str, value: Any) -> None:
-    emulator.dynamodb().update_continuous_backups(
+    emulator.dynamodb.update_continuous_backups(
         TableName=table, PointInTimeRecoverySpecification=value
     )
 
 
 def _table_encryption(emulator: Emulator, table: str, value: Any) -> None:
-    emulator.dynamodb().update_table(
+    emulator.dynamodb.update_table(
         TableName=table, SSESpecification={"Enabled": value["SSEEnabled"]}
     )
 
 
 def _bucket_encryption(emulator: Emulator, bucket: str, value: Any) -> None:
-    rules = [
+    rules: Any = [
         {"ApplyServerSideEncryptionByDefault": rule["ServerSideEncryptionByDefault"]}
         for rule in value["ServerSideEncryptionConfiguration"]
     ]
-    emulator.s3().put_bucket_encryption(
+    emulator.s3.put_bucket_encryption(
         Bucket=bucket, ServerSideEncryptionConfiguration={"Rules": rules}
     )
 
 
 def _lifecycle(emulator: Emulator, bucket: str, value: Any) -> None:
-    emulator.s3().put_bucket_lifecycle_configuration(
+    emulator.s3.put_bucket_lifecycle_configuration(
         Bucket=bucket,
-        LifecycleConfiguration={"Rules": [_lifecycle_rule(rule) for rule in value["Rules"]]},
+        LifecycleConfiguration={"Rules": [lifecycle_rule(rule) for rule in value["Rules"]]},
     )
 
 
-def _lifecycle_rule(rule: Mapping[str, Any]) -> Any:
-    # CloudFormation has names of its own for what the API calls Expiration.
+def lifecycle_rule(rule: Mapping[str, Any]) -> Any:
+    """A rule of a bucket's lifecycle in the API's words, from CloudFormation's."""
     translated: dict[str, Any] = {"ID": rule["Id"], "Status": rule["Status"], "Filter": {}}
     for name, value in rule.items():
         if name == "ExpirationInDays":
@@ -69,7 +69,7 @@ def _lifecycle_rule(rule: Mapping[str, Any]) -> Any:
 
 
 def _ownership(emulator: Emulator, bucket: str, value: Any) -> None:
-    emulator.s3().put_bucket_ownership_controls(Bucket=bucket, OwnershipControls=value)
+    emulator.s3.put_bucket_ownership_controls(Bucket=bucket, OwnershipControls=value)
 
 
 REPAIRS: Mapping[tuple[str, str], Callable[[Emulator, str, Any], None]] = {

@@ -24,7 +24,7 @@ class SeedError(Exception):
 
 def create_org(aws: Emulator, control_table: str, org: str) -> str:
     """Make `org`, whose events are kept for ever; its admin key."""
-    control = ControlStore(aws.dynamodb(), control_table)
+    control = ControlStore(aws.dynamodb, control_table)
     return bootstrap.create_org(control, org, retention_days=None, now=clock.now()).secret
 
 

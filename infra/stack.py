@@ -20,6 +20,7 @@ from auditlog.routes import ROUTES
 from infra.api import http_api
 from infra.function import Function
 from infra.nag import excuse
+from infra.protocols import as_protocol
 from infra.storage import Queues, Tables, exports_bucket, salt_secret
 
 # An HTTP API waits for 30 seconds. A function gives up just before, so that
@@ -223,9 +224,7 @@ class AuditlogStack(cdk.Stack):
 
     def _allow_retention(self) -> None:
         retain = self.functions.retain
-        retain.allow(
-            ["dynamodb:Query", "dynamodb:BatchWriteItem"], [self.tables.events.table_arn]
-        )
+        retain.allow(["dynamodb:Query", "dynamodb:BatchWriteItem"], [self.tables.events.table_arn])
         retain.allow(["dynamodb:Query"], [self.tables.control.table_arn])
 
     def _triggers(self) -> None:
@@ -255,11 +254,13 @@ class AuditlogStack(cdk.Stack):
             description="Removes what is past its retention",
             schedule=events.Schedule.rate(cdk.Duration.hours(1)),
             targets=[
-                targets.LambdaFunction(
-                    self.functions.retain,
-                    # The next hour does what this one did not.
-                    retry_attempts=0,
-                    max_event_age=cdk.Duration.hours(1),
+                as_protocol(
+                    targets.LambdaFunction(
+                        as_protocol(self.functions.retain),
+                        # The next hour does what this one did not.
+                        retry_attempts=0,
+                        max_event_age=cdk.Duration.hours(1),
+                    )
                 )
             ],
         )

@@ -12,11 +12,14 @@ from aws_cdk import aws_sqs as sqs
 from constructs import Construct
 
 from infra.nag import excuse
+from infra.protocols import as_protocol
 
 # A message is tried this often before it goes to its dead letter queue. The
 # doors' own retries come first, so this many failures are no passing fault.
 INBOX_TRIES = 5
-EXPORT_TRIES = 3
+# One more than `export.worker.MOST_TRIES` and some: the worker itself says that
+# an export has failed, when its message comes once too often.
+EXPORT_TRIES = 5
 
 
 class Tables:
@@ -60,7 +63,7 @@ class Queues:
             self.inbox.add_to_resource_policy(
                 iam.PolicyStatement(
                     sid="Publishers",
-                    principals=[iam.ArnPrincipal(arn) for arn in publishers],
+                    principals=[as_protocol(iam.ArnPrincipal(arn)) for arn in publishers],
                     actions=["sqs:SendMessage", "sqs:GetQueueUrl"],
                     resources=[self.inbox.queue_arn],
                 )

@@ -21,11 +21,15 @@ In another terminal:
   export AUDITLOG_KEY='{key}'
 
   # the five newest events
-  curl -s -H "Authorization: Bearer $AUDITLOG_KEY" "$AUDITLOG_API_URL/v1/orgs/$AUDITLOG_ORG/events?limit=5"
+  curl -s -H "Authorization: Bearer $AUDITLOG_KEY" \\
+    "$AUDITLOG_API_URL/v1/orgs/$AUDITLOG_ORG/events?limit=5"
 
   # publish one
-  curl -s -H "Authorization: Bearer $AUDITLOG_KEY" "$AUDITLOG_API_URL/v1/orgs/$AUDITLOG_ORG/events" \\
-    -d '{{"type": "repo.create", "occurred_at": "'"$(date -u +%Y-%m-%dT%H:%M:%SZ)"'", "actor": {{"id": "me"}}}}'
+  curl -s -H "Authorization: Bearer $AUDITLOG_KEY" \\
+    "$AUDITLOG_API_URL/v1/orgs/$AUDITLOG_ORG/events" --data-binary @- <<EOF
+  {{"type": "repo.create", "occurred_at": "$(date -u +%Y-%m-%dT%H:%M:%SZ)",
+    "actor": {{"id": "me"}}}}
+EOF
 
   # the same with the command line
   .venv/bin/auditlog search --type repo --limit 5

@@ -14,6 +14,7 @@ from tests import engines
 _SHARED = ("stack", "template", "host_asset")
 
 
+@pytest.hookimpl(tryfirst=True)  # before xdist looks at the groups
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     for item in items:
         names = getattr(item, "fixturenames", ())

@@ -15,7 +15,7 @@ HOUR = 60 * MINUTE
 DAY = 24 * HOUR
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
-_MICROSECOND = timedelta(microseconds=1)
+_NAIVE_EPOCH = _EPOCH.replace(tzinfo=None)
 # RFC 3339 section 5.6; [0-9] because \d takes every script's digits.
 _RFC3339 = re.compile(
     r"([0-9]{4}-[0-9]{2}-[0-9]{2})[Tt]([0-9]{2}:[0-9]{2}:[0-9]{2})(?:\.([0-9]+))?"
@@ -60,7 +60,8 @@ def parse(text: str) -> int:
         )
     except ValueError as error:
         raise ValueError(f"no such time: {error}") from None
-    return (moment - _EPOCH) // _MICROSECOND
+    since = moment - _EPOCH
+    return (since.days * 86_400 + since.seconds) * SECOND + since.microseconds
 
 
 def parse_bound(text: str) -> int:
@@ -70,5 +71,5 @@ def parse_bound(text: str) -> int:
 
 def text(microseconds: int) -> str:
     """RFC 3339 in UTC, six digits, `Z`. Holds for the years 1 to 9999."""
-    moment = _EPOCH + timedelta(microseconds=microseconds)
-    return moment.strftime("%Y-%m-%dT%H:%M:%S.%fZ").rjust(27, "0")
+    moment = _NAIVE_EPOCH + timedelta(microseconds=microseconds)
+    return moment.isoformat(timespec="microseconds") + "Z"

@@ -34,7 +34,7 @@ from auditlog.event import MAX_USER_AGENT
 from auditlog.keys import Key
 from auditlog.routes import ROUTES, Route
 from auditlog.store.control import ControlStore
-from auditlog.telemetry import logger
+from auditlog.telemetry import count, logger
 
 #: A revoked key is still taken by a container that has it cached, for this long.
 KEY_CACHED_FOR = 30.0
@@ -162,6 +162,7 @@ class Api:
         """Answers one API Gateway event (HTTP API, payload format 2.0), with one log line."""
         answer = self._resolver.resolve(dict(event), context)
         http = event["requestContext"]["http"]
+        count("Requests", 1)
         logger.info(
             "request",
             method=http["method"],

@@ -27,7 +27,10 @@ def truncate(address: str) -> str:
     An IPv4-mapped IPv6 address becomes the IPv4 address that it carries.
     Raises `ValueError`, whose text never repeats the address.
     """
-    return str(_block(_parse(address)).network_address)
+    found = _parse(address)
+    if isinstance(found, IPv4Address):
+        return str(found).rpartition(".")[0] + ".0"
+    return str(_block(found).network_address)
 
 
 def block(truncated: str) -> Network:

@@ -4,6 +4,8 @@ import json
 import secrets
 from typing import Any
 
+from aws_lambda_powertools.utilities.typing import LambdaContext
+
 from auditlog import bodies, clock, exports, filters, routes, shapes
 from auditlog.catalog import Catalog
 from auditlog.errors import (
@@ -28,8 +30,6 @@ from auditlog.store.exports import ExportStore
 from auditlog.store.objects import ObjectStore
 from auditlog.store.queue import Queue
 from auditlog.telemetry import metrics
-from aws_lambda_powertools.utilities.typing import LambdaContext
-
 from export.trail import record_request
 
 _catalog = Catalog.default()

@@ -46,9 +46,11 @@ class Job:
         """
         self._report(fraction=0.0)
         won = self.exports.winner(self.export, 0) or self._make_slice()
+        self._written = won.events
         size = self.objects.assemble(
             self.export.object_key,
             self._pieces(won),
+            alive=lambda: self._report(fraction=1.0),
             ContentType=self._content_type(),
         )
         done_at = self.now()

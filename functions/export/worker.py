@@ -10,21 +10,22 @@ import json
 import secrets
 from typing import Any
 
+from aws_lambda_powertools.utilities.typing import LambdaContext
+
 from auditlog import clock
 from auditlog.catalog import Catalog
 from auditlog.errors import AuditlogError
+from auditlog.exports import Export
 from auditlog.settings import SETTINGS
 from auditlog.store import aws
 from auditlog.store.events import EventStore
 from auditlog.store.exports import ExportStore
 from auditlog.store.objects import ObjectStore
 from auditlog.store.queue import Queue
-from auditlog.telemetry import logger, metrics
-from aws_lambda_powertools.utilities.typing import LambdaContext
-
+from auditlog.telemetry import count, logger, metrics
 from export.job import Job, Stopped
 
-#: The queue gives a message this many times and more, then to its dead letters.
+#: How often an export is tried. The queue hands its message out more often still.
 MOST_TRIES = 3
 #: A worker that lives renews its hold on the message; one that died loses it soon.
 HOLD_SECONDS = 60
@@ -49,7 +50,7 @@ def _work(raw: dict[str, Any]) -> None:
     tries = int(raw["attributes"]["ApproximateReceiveCount"])
     if tries > MOST_TRIES:
         store.fail(export, f"The work ended {MOST_TRIES} times before it was done.", clock.now())
-        logger.error("export", export_id=export.id, org=export.org, state="failed", tries=tries)
+        _log(export, "failed", tries)
         return
     queue = Queue(aws.sqs(), SETTINGS.exports_queue_url)
     job = Job(
@@ -64,11 +65,17 @@ def _work(raw: dict[str, Any]) -> None:
     try:
         job.run()
     except Stopped:
-        logger.info("export", export_id=export.id, org=export.org, state="stopped")
+        _log(export, "stopped", tries)
     except AuditlogError as error:
-        logger.exception("export", export_id=export.id, org=export.org, tries=tries)
         if tries < MOST_TRIES:
             raise
         store.fail(export, f"It could not be made: {type(error).__name__}.", clock.now())
+        logger.exception("last try")
+        _log(export, "failed", tries)
     else:
-        logger.info("export", export_id=export.id, org=export.org, state="ready", tries=tries)
+        _log(export, "ready", tries)
+
+
+def _log(export: Export, state: str, tries: int) -> None:
+    count(f"Exports{state.capitalize()}", 1)
+    logger.info("export", export_id=export.id, org=export.org, state=state, tries=tries)

@@ -3,6 +3,8 @@
 import secrets
 from typing import Any
 
+from aws_lambda_powertools.utilities.typing import LambdaContext
+
 from auditlog import bodies, clock, keys, routes, shapes
 from auditlog.errors import Fault, InvalidError, NotFoundError
 from auditlog.http import Answer, Api, Request
@@ -11,7 +13,6 @@ from auditlog.settings import SETTINGS
 from auditlog.store import aws
 from auditlog.store.control import ControlStore
 from auditlog.telemetry import metrics
-from aws_lambda_powertools.utilities.typing import LambdaContext
 
 
 def _control() -> ControlStore:

@@ -2,6 +2,8 @@
 
 from typing import Any
 
+from aws_lambda_powertools.utilities.typing import LambdaContext
+
 from auditlog import clock, intake
 from auditlog.catalog import Catalog
 from auditlog.errors import NotFoundError, UnavailableError
@@ -13,7 +15,6 @@ from auditlog.store import aws
 from auditlog.store.control import ControlStore
 from auditlog.store.events import EventStore, Outcome
 from auditlog.telemetry import count, metrics
-from aws_lambda_powertools.utilities.typing import LambdaContext
 
 #: Seconds of retries before a publisher is told to come back; API Gateway waits 30.
 PATIENCE = 15.0

@@ -3,6 +3,8 @@
 from typing import Any, cast
 from urllib.parse import urlencode
 
+from aws_lambda_powertools.utilities.typing import LambdaContext
+
 from auditlog import canonical, clock, cursor, filters, formats, plan, routes
 from auditlog.catalog import Catalog
 from auditlog.errors import Fault, MalformedError, NotFoundError
@@ -15,7 +17,6 @@ from auditlog.store import aws
 from auditlog.store.control import ControlStore
 from auditlog.store.events import EventStore
 from auditlog.telemetry import count, metrics
-from aws_lambda_powertools.utilities.typing import LambdaContext
 
 DEFAULT_LIMIT = 100
 MAX_LIMIT = 1_000

@@ -7,6 +7,8 @@ are repeated change nothing.
 
 from typing import Any
 
+from aws_lambda_powertools.utilities.typing import LambdaContext
+
 from auditlog import clock
 from auditlog.catalog import Catalog
 from auditlog.errors import StoreError, UnavailableError
@@ -16,8 +18,6 @@ from auditlog.store.control import ControlStore
 from auditlog.store.events import EventStore, Outcome
 from auditlog.store.queue import Queue
 from auditlog.telemetry import count, logger, metrics
-from aws_lambda_powertools.utilities.typing import LambdaContext
-
 from record.message import Message, sort
 
 #: Seconds of retries for one batch; section by section shorter than the function's minute.

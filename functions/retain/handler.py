@@ -6,6 +6,8 @@ then nobody sees such an event: reads clamp to the retention.
 
 from typing import Any
 
+from aws_lambda_powertools.utilities.typing import LambdaContext
+
 from auditlog import clock, retention
 from auditlog.plan import Span
 from auditlog.settings import SETTINGS
@@ -13,7 +15,6 @@ from auditlog.store import aws
 from auditlog.store.control import ControlStore
 from auditlog.store.events import EventStore
 from auditlog.telemetry import count, logger, metrics
-from aws_lambda_powertools.utilities.typing import LambdaContext
 
 #: Milliseconds kept back from the function's time, to finish a batch and the log.
 _MARGIN_MS = 15_000

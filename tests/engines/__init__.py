@@ -5,7 +5,7 @@ import platform
 import socket
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Generator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -56,7 +56,7 @@ class Dynoxide:
 
 
 @contextmanager
-def dynoxide(home: Path) -> Iterator[Dynoxide]:
+def dynoxide(home: Path) -> Generator[Dynoxide]:
     """Run dynoxide on a free port; its log goes to `home`."""
     port = free_port()
     log_path = home / "dynoxide.log"

@@ -3,7 +3,6 @@ import json
 import os
 import subprocess
 import sys
-from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -81,8 +80,8 @@ def template(tmp_path_factory: pytest.TempPathFactory) -> Synthesized:
 
 
 @pytest.fixture(scope="session")
-def host_asset(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
+def host_asset(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The asset as the laptop stack gets it."""
     output = tmp_path_factory.mktemp("asset")
     bundling.bundle(output, bundling.host_target())
-    yield output
+    return output

@@ -43,7 +43,9 @@ def test_the_access_log_says_nothing_about_a_person(template: Synthesized) -> No
     assert variables == set(json.loads(settings["Format"]).values())
     # By the names that API Gateway has for addresses, paths, queries,
     # credentials and what callers say of themselves.
-    personal = re.compile("ip|path|query|authoriz|user|caller|account|domain|cognito", re.I)
+    personal = re.compile(
+        "ip|path|query|authoriz|user|caller|account|domain|cognito", re.IGNORECASE
+    )
     assert not [name for name in variables if personal.search(name.removeprefix("$context."))]
     assert {"$context.requestId", "$context.routeKey", "$context.status"} <= variables
 

@@ -118,9 +118,7 @@ def test_a_function_is_told_what_it_needs_and_nothing_else(
 
 
 @pytest.mark.parametrize("name", HANDLERS)
-def test_a_function_may_do_what_it_must_and_nothing_else(
-    template: Synthesized, name: str
-) -> None:
+def test_a_function_may_do_what_it_must_and_nothing_else(template: Synthesized, name: str) -> None:
     log = f"{name.replace('-', '')}log"
     always = {
         ("logs:CreateLogStream", log),

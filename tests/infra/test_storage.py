@@ -78,7 +78,7 @@ def test_downloads_and_what_is_left_of_uploads_go_by_themselves(template: Synthe
     [
         ("inbox", 4, "inboxdlq", 5),
         ("inboxdlq", 14, None, None),
-        ("exportsqueue", 4, "exportsdlq", 3),
+        ("exportsqueue", 4, "exportsdlq", 5),
         ("exportsdlq", 14, None, None),
         ("rejects", 14, None, None),
     ],

@@ -108,7 +108,7 @@ class Api:
                 response.read()
                 raise refusal(response)
             left = start if response.status_code == HTTPStatus.OK else 0
-            for chunk in response.iter_raw(1 << 16):
+            for chunk in response.iter_raw():
                 # An answer that ignores the range begins again from the start.
                 skipped, left = min(left, len(chunk)), max(0, left - len(chunk))
                 yield chunk[skipped:]

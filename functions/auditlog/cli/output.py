@@ -28,6 +28,9 @@ from auditlog.cli.failures import CommandError
 OUT = Console(highlight=False)
 ERR = Console(stderr=True, highlight=False)
 
+# Wider than any row; a table is only as wide as what it holds.
+_PIPE_WIDTH = 100_000
+
 _CONTROL = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\u2028\u2029\u202a-\u202e\u2066-\u2069]")
 _LINE = re.compile("[\t\n]+")
 
@@ -49,13 +52,14 @@ def json_block(value: object) -> None:
 
 
 def table(columns: Sequence[str], rows: Iterable[Sequence[object]]) -> None:
-    """A table on standard output. Long cells wrap: nothing is cut."""
+    """A table on standard output. Nothing is cut: long cells wrap, a row in a pipe is one line."""
     grid = Table(box=box.SIMPLE_HEAD, show_edge=False, pad_edge=False)
     for column in columns:
         grid.add_column(column, overflow="fold")
     for row in rows:
         grid.add_row(*(Text(cell(value)) for value in row))
-    OUT.print(grid)
+    console = OUT if OUT.is_terminal else Console(highlight=False, width=_PIPE_WIDTH)
+    console.print(grid)
 
 
 def cell(value: object) -> str:

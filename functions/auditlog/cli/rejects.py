@@ -8,7 +8,7 @@ the two leaves both, which is harmless: an event is recorded once.
 
 import hashlib
 import json
-from collections.abc import Generator, Iterator
+from collections.abc import Generator, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from enum import StrEnum
@@ -35,13 +35,19 @@ class Queue(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Reject:
-    """A message that could not be recorded. `sent_at`: milliseconds since the epoch."""
+    """A message that could not be recorded.
+
+    `sent_at` in milliseconds since the epoch; `errors` as in a problem document; `group` is the
+    message's own, so that a redrive is as fair as the first sending.
+    """
 
     queue: Queue
     message_id: str
     receipt: str
     org: str
+    group: str
     reason: str
+    errors: Sequence[Any]
     sent_at: int
     body: str
 
@@ -66,6 +72,7 @@ class Reject:
             "message_id": self.message_id,
             "org": self.org or None,
             "reason": self.reason,
+            "errors": list(self.errors),
             "sent_at": clock.text(self.sent_at * 1_000),
             "events": self.events,
             "bytes": len(self.body.encode("utf-8", "replace")),
@@ -178,8 +185,7 @@ def _send_back(client: "SQSClient", inbox_url: str, reject: Reject) -> None:
             MessageAttributes={
                 "sent_at": {"DataType": "Number", "StringValue": str(reject.sent_at)}
             },
-            # A message whose org nobody knows is a group of its own.
-            MessageGroupId=reject.org or reject.message_id,
+            MessageGroupId=reject.group,
         )
 
 
@@ -190,16 +196,32 @@ def _reject(queue: Queue, message: "MessageTypeDef") -> Reject:
         name: value.get("StringValue", "")
         for name, value in message.get("MessageAttributes", {}).items()
     }
-    org = own.get("org") or system.get("MessageGroupId") or _object(body).get("org")
+    named = own.get("org") or _object(body).get("org")
+    org = named if isinstance(named, str) else ""
     return Reject(
         queue=queue,
         message_id=message.get("MessageId", ""),
         receipt=message.get("ReceiptHandle", ""),
-        org=org if isinstance(org, str) else "",
+        org=org,
+        group=system.get("MessageGroupId") or org or message.get("MessageId", ""),
         reason=own.get("reason") or _NEVER_RECORDED,
-        sent_at=int(own.get("sent_at") or system.get("SentTimestamp") or 0),
+        errors=_faults(own.get("errors", "")),
+        sent_at=_milliseconds(own.get("sent_at", "")) or int(system.get("SentTimestamp", "0")),
         body=body,
     )
+
+
+def _milliseconds(text: str) -> int | None:
+    """A time of an attribute; None where a publisher has written something else there."""
+    return int(text) if text.isascii() and text.isdigit() else None
+
+
+def _faults(text: str) -> list[Any]:
+    try:
+        listed: object = json.loads(text)
+    except ValueError:
+        return []
+    return cast("list[Any]", listed) if isinstance(listed, list) else []
 
 
 def _object(body: str) -> dict[str, Any]:

@@ -2,11 +2,11 @@
 
 S3's rules for multipart uploads, kept here whether or not a stand-in for S3
 enforces them: every part but the last has at least 5 MiB, numbers run from 1
-without a gap, at most 10,000 parts, at most 5 GiB a copied part, and a checksum
+without a gap, at most 10,000 parts, and a checksum
 algorithm that is named at the upload is named at each part.
 """
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -16,7 +16,9 @@ if TYPE_CHECKING:
     from mypy_boto3_s3 import S3Client
 
 MIN_PART = 5 * 1024 * 1024
-MAX_COPY = 5 * 1024 * 1024 * 1024
+#: S3 copies up to 5 GiB at once; this much takes seconds, so that whoever waits
+#: can say that it lives. 10,000 parts of it are 4.8 TiB, all that an object holds.
+MAX_COPY = 512 * 1024 * 1024
 # 10,000 parts of this size are 156 GiB: no export of one slice comes near.
 _PART = 16 * 1024 * 1024
 _ALGORITHM = "CRC32"
@@ -47,14 +49,29 @@ class ObjectStore:
         """
         return self._upload(key, _parts(chunks), about)
 
-    def assemble(self, key: str, pieces: Sequence[Stored | bytes], **about: str) -> int:
+    def assemble(
+        self,
+        key: str,
+        pieces: Sequence[Stored | bytes],
+        *,
+        alive: Callable[[], None],
+        **about: str,
+    ) -> int:
         """Writes an object out of others and of literal bytes, in order; its size in bytes.
+
+        `alive` is called before each part; what it raises ends the upload.
 
         What is large enough is copied within S3; only what is smaller than a
         part, and the start of what follows a small piece, passes through here.
         Appears whole at the end or not at all.
         """
-        return self._upload(key, self._merged(pieces), about)
+
+        def parts() -> Iterator[bytes | _Copy]:
+            for part in self._merged(pieces):
+                alive()
+                yield part
+
+        return self._upload(key, parts(), about)
 
     def link(self, key: str, file_name: str) -> str:
         """A presigned URL with which anyone may download the object for 15 minutes."""

@@ -77,7 +77,15 @@ def list_(
         return
     columns = ["queue", "org", "reason", "sent_at", "events", "bytes"]
     columns += ["body"] if with_body else []
-    output.table(columns, ([row[name] for name in columns] for row in rows))
+    output.table(columns, ([_shown(row, name) for name in columns] for row in rows))
+
+
+def _shown(row: dict[str, Any], column: str) -> object:
+    """A cell; the reason comes with the places that it names."""
+    if column != "reason":
+        return row[column]
+    places = [f"{fault.get('pointer', '')}: {fault.get('detail', '')}" for fault in row["errors"]]
+    return " ".join([row["reason"], *places])
 
 
 @app.command("redrive", epilog="Example: auditlog rejects redrive --queue dlq")

@@ -1,0 +1,163 @@
+"""Real input, through everything: 2,900 records of AWS CloudTrail."""
+
+import base64
+import gzip
+import hashlib
+import json
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from datetime import UTC, datetime, timedelta
+from ipaddress import ip_address, ip_network
+from itertools import islice, pairwise
+from pathlib import Path
+from typing import Any
+
+import pytest
+import rfc8785
+
+from infra.bundling import ROOT
+from tests.e2e.client import Org, create_org, eventually, inbox_is_empty, record_of
+
+FILE = ROOT.parent / "shared" / "data" / "cloudtrail.ndjson.gz"
+COUNT = 2_900
+
+Record = dict[str, Any]
+
+
+@pytest.fixture(scope="module")
+def records() -> list[Record]:
+    if not FILE.is_file():
+        pytest.skip("the CloudTrail records are not here: they are not part of the repository")
+    with gzip.open(FILE, "rt", encoding="utf-8") as lines:
+        return [json.loads(line) for line in lines]
+
+
+def _import(org: Org, *options: str) -> Any:
+    (summary,) = org.json("import", "--from", "cloudtrail", str(FILE), *options)
+    eventually(lambda: inbox_is_empty(org.stack), within=90)
+    return summary
+
+
+@pytest.fixture(scope="module")
+def imports(stack: dict[str, Any], org: Org, records: list[Record]) -> list[Any]:
+    """The records, into a fresh org over HTTP, then the same over SQS, then HTTP again."""
+    return [_import(org), _import(org, "--sqs"), _import(org)]
+
+
+@pytest.fixture(scope="module")
+def queued(stack: dict[str, Any], records: list[Record]) -> Org:
+    """An org that has the records from the inbox alone."""
+    org = create_org(stack, "cloudtrail-queued")
+    assert _import(org, "--sqs")["sent"] == COUNT
+    return org
+
+
+@pytest.fixture(scope="module")
+def log(org: Org, imports: list[Any]) -> list[dict[str, Any]]:
+    """All that a search finds, newest first, in the largest pages."""
+    return org.events()
+
+
+def test_every_record_is_recorded_once_whichever_way_it_comes(
+    imports: list[Any], log: list[dict[str, Any]], records: list[Record]
+) -> None:
+    sent = {"sent": COUNT, "refused": []}
+    assert imports == [
+        sent | {"recorded": COUNT, "duplicates": 0},
+        sent | {"recorded": None, "duplicates": None},
+        sent | {"recorded": 0, "duplicates": COUNT},
+    ]
+    assert len(log) == COUNT
+    assert {event["key"] for event in log} == {record["eventID"] for record in records}
+
+
+def test_the_inbox_alone_records_the_same(
+    queued: Org, log: list[dict[str, Any]], imports: list[Any]
+) -> None:
+    assert _import(queued) == {"sent": COUNT, "recorded": 0, "duplicates": COUNT, "refused": []}
+
+    own = {"org", "salt"}
+    here = {event["key"]: record_of(event) for event in queued.events()}
+    there = {event["key"]: record_of(event) for event in log}
+    assert len(here) == COUNT
+    for key, record in here.items():
+        assert record["org"] == queued.name
+        assert {k: v for k, v in record.items() if k not in own} == {
+            k: v for k, v in there[key].items() if k not in own
+        }
+
+
+def test_pages_of_any_size_give_each_event_once_in_time_order(
+    org: Org, log: list[dict[str, Any]]
+) -> None:
+    times = [event["occurred_at"] for event in log]
+    assert all(later >= earlier for later, earlier in pairwise(times))
+    newest_first = [event["id"] for event in log]
+
+    def walk(order: str, limit: int, most: int = COUNT) -> list[str]:
+        pages = org.pages(order=order, limit=limit)
+        return [event["id"] for page in islice(pages, -(-most // limit)) for event in page]
+
+    # Every page of the emulator takes time by the size of the log, so two walk at once.
+    walks = [(order, limit) for limit in (7, 100, 1_000) for order in ("desc", "asc")]
+    with ThreadPoolExecutor(2) as threads:
+        found = threads.map(lambda walk_of: walk(*walk_of), walks)
+        first = threads.map(lambda order: walk(order, 1, 200), ("desc", "asc"))
+    for (order, limit), ids in zip(walks, found, strict=True):
+        assert ids == (newest_first if order == "desc" else newest_first[::-1]), (order, limit)
+    assert list(first) == [newest_first[:200], newest_first[::-1][:200]]
+
+
+def _is_from(record: Record, block: str) -> bool:
+    """Whether the block overlaps what is kept of the address: its /24."""
+    try:
+        ip_address(record["sourceIPAddress"])
+    except ValueError:
+        return False
+    kept = ip_network(f"{record['sourceIPAddress']}/24", strict=False)
+    return kept.overlaps(ip_network(block))
+
+
+def _names(record: Record, member: str, value: str) -> bool:
+    return any(
+        (record.get(part) or {}).get(member) == value
+        for part in ("requestParameters", "responseElements")
+    )
+
+
+USER = "AIDA"
+FILTERS: list[tuple[dict[str, Any], Callable[[Record], bool]]] = [
+    ({"type": "aws.ec2"}, lambda r: r["eventSource"] == "ec2.amazonaws.com"),
+    (
+        {"type": ["aws.iam.*", "aws.sts"]},
+        lambda r: r["eventSource"] in {"iam.amazonaws.com", "sts.amazonaws.com"},
+    ),
+    (
+        {"type": "aws.secretsmanager.GetSecretValue"},
+        lambda r: r["eventName"] == "GetSecretValue",
+    ),
+    ({"actor": "benjamin"}, lambda r: r["userIdentity"].get("userName") == "benjamin"),
+    (
+        {"actor": ["AIDAYTOGP2RLIYXTSKVMT", "ec2.amazonaws.com"]},
+        lambda r: r["userIdentity"].get("principalId") == "AIDAYTOGP2RLIYXTSKVMT"
+        or r["userIdentity"].get("invokedBy") == "ec2.amazonaws.com",
+    ),
+    ({"ip": "10.0.0.0/8"}, lambda r: _is_from(r, "10.0.0.0/8")),
+    ({"ip": ["192.168.10.77", "52.45.102.0/25"]}, lambda r: _is_from(r, "192.168.10.0/24")
+        or _is_from(r, "52.45.102.0/24")),
+    (
+        {"since": "2023-07-10T12:00:00Z", "until": "2023-07-10T12:07:57Z"},
+        lambda r: "2023-07-10T12:00:00Z" <= r["eventTime"] < "2023-07-10T12:07:57Z",
+    ),
+]
+
+
+@pytest.mark.parametrize("number", range(len(FILTERS)))
+def test_a_filter_finds_what_brute_force_over_the_input_finds(
+    org: Org, imports: list[Any], records: list[Record], number: int
+) -> None:
+    query, matches = FILTERS[number]
+    expected = {record["eventID"] for record in records if matches(record)}
+    assert 0 < len(expected) < COUNT
+
+    assert {event["key"] for event in org.events(**query)} == expected

@@ -18,13 +18,16 @@ from collections.abc import Callable, Iterator
 from decimal import Decimal, InvalidOperation
 from functools import cache
 from pathlib import Path
-from typing import Any, cast
+from typing import Any, NamedTuple, cast
 
 import rfc8785
 
 from auditlog.errors import DamagedRecordError, Fault, MalformedError
 
 MAX_SAFE_INTEGER = 2**53 - 1
+#: A fault deeper than a pointer of this many characters names what encloses it: a
+#: long key above many faults would otherwise multiply a body by its own length.
+MAX_POINTER_LENGTH = 512
 
 _LONGEST_INTEGER = len(str(-MAX_SAFE_INTEGER))
 _TOO_LARGE = "an integer beyond ±(2^53-1) would not survive; send a string"
@@ -96,9 +99,9 @@ def encode(value: object) -> bytes:
 
 def surrogates(value: object, pointer: str = "") -> Iterator[Fault]:
     """The places of all strings and keys that hold a lone surrogate."""
-    for place, child in _walk(value, pointer):
+    for place, child in _walk(value, _Place(pointer)):
         names = cast("dict[str, Any]", child) if isinstance(child, dict) else ()
-        texts = [(place, child)] if isinstance(child, str) else [(join(place, n), n) for n in names]
+        texts = [(place, child)] if isinstance(child, str) else [(place.at(n), n) for n in names]
         for where, text in texts:
             if not _encodable(text):
                 yield Fault("a lone surrogate is not a character", pointer=_printable(where))
@@ -187,17 +190,29 @@ def _is_exact(value: float, literal: str) -> bool:
 
 def _faults(value: object) -> Iterator[Fault]:
     """What the parser's hooks left in the tree, with its place."""
-    for place, child in _walk(value, ""):
+    for place, child in _walk(value, _Place("")):
         if isinstance(child, _Refused):
             yield Fault(child.reason, pointer=_printable(place))
         elif isinstance(child, _Doubled):
             for name in child.keys_twice:
-                yield Fault("a key that stands here twice", pointer=_printable(join(place, name)))
+                yield Fault("a key that stands here twice", pointer=_printable(place.at(name)))
 
 
-def _walk(value: object, pointer: str) -> Iterator[tuple[str, object]]:
+class _Place(NamedTuple):
+    """A pointer; not `whole` where it stopped at a value around the one that is meant."""
+
+    pointer: str
+    whole: bool = True
+
+    def at(self, step: str | int) -> "_Place":
+        if not self.whole or len(self.pointer) + len(str(step)) >= MAX_POINTER_LENGTH:
+            return self._replace(whole=False)
+        return _Place(join(self.pointer, step))
+
+
+def _walk(value: object, root: _Place) -> Iterator[tuple[_Place, object]]:
     """Every value of the tree with its place, in the order of the text."""
-    left: list[tuple[str, object]] = [(pointer, value)]
+    left: list[tuple[_Place, object]] = [(root, value)]
     while left:
         place, here = left.pop()
         yield place, here
@@ -207,7 +222,7 @@ def _walk(value: object, pointer: str) -> Iterator[tuple[str, object]]:
             members = enumerate(cast("list[object]", here))
         else:
             continue
-        left.extend(reversed([(join(place, step), child) for step, child in members]))
+        left.extend(reversed([(place.at(step), child) for step, child in members]))
 
 
 def _encodable(text: str) -> bool:
@@ -239,5 +254,5 @@ def join(pointer: str, step: str | int) -> str:
     return f"{pointer}/{str(step).replace('~', '~0').replace('/', '~1')}"
 
 
-def _printable(pointer: str) -> str:
-    return pointer.encode("utf-8", "replace").decode()
+def _printable(place: _Place) -> str:
+    return place.pointer.encode("utf-8", "replace").decode()

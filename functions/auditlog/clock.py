@@ -52,6 +52,8 @@ def parse(text: str) -> int:
     date, clock, digits, offset = match.groups()
     if clock.endswith(":60"):
         raise ValueError("a leap second cannot be kept: send second 59 instead")
+    if clock.startswith("24"):  # which later Pythons take for the next day
+        raise ValueError("no such time: hour must be in 0..23")
     if offset[0] in "+-" and (offset[1:3] > "23" or offset[4:6] > "59"):
         raise ValueError("the offset is not a time of day")
     try:
@@ -60,7 +62,10 @@ def parse(text: str) -> int:
         )
     except ValueError as error:
         raise ValueError(f"no such time: {error}") from None
-    since = moment - _EPOCH
+    try:
+        since = moment.astimezone(UTC) - _EPOCH
+    except OverflowError:
+        raise ValueError("no such time: in UTC its year is not one of 1 to 9999") from None
     return (since.days * 86_400 + since.seconds) * SECOND + since.microseconds
 
 

@@ -220,8 +220,7 @@ def admit(raw: object, rules: Rules, secret: bytes) -> Record:
     `raw` is a value from `canonical.decode` that it found no fault in. The same
     event gives the same record whenever and wherever it arrives.
     """
-    event, faults = shapes.check(EVENT, raw)
-    faults += [*_type_faults(raw, rules.catalog), *_time_faults(raw, rules)]
+    event, faults = _check(raw, rules)
     if event is None or faults:
         raise InvalidEventError(faults)
     try:
@@ -239,6 +238,20 @@ def admit(raw: object, rules: Rules, secret: bytes) -> Record:
         detail = f"{size} bytes as canonical JSON; at most {MAX_EVENT_BYTES} are taken"
         raise InvalidEventError([Fault(detail, pointer="")], too_large=True)
     return record
+
+
+def faults_of(raw: object, rules: Rules) -> list[Fault]:
+    """What is wrong with the shape, the type and the time of an event.
+
+    Takes also a value in which `canonical.decode` found faults; it may name
+    their places again, in other words.
+    """
+    return _check(raw, rules)[1]
+
+
+def _check(raw: object, rules: Rules) -> tuple[Event | None, list[Fault]]:
+    event, faults = shapes.check(EVENT, raw)
+    return event, [*faults, *_type_faults(raw, rules.catalog), *_time_faults(raw, rules)]
 
 
 def _nested_too_deeply() -> InvalidEventError:

@@ -12,7 +12,7 @@ from typing import Any, cast
 
 from auditlog import canonical
 from auditlog.errors import Fault, InvalidError, TooLargeError
-from auditlog.event import InvalidEventError, NewEvent, Record, Rules, admit
+from auditlog.event import InvalidEventError, NewEvent, Record, Rules, admit, faults_of
 from auditlog.retention import expiry
 
 MAX_EVENTS = 1_000
@@ -102,21 +102,23 @@ def judge(submission: Submission, rules: Rules, secret: bytes) -> Judged:
     records: list[Record] = []
     refusals: list[Refusal] = []
     for index, event in enumerate(submission.events):
-        faults = list(submission.faults.get(index, ()))
+        prefix = submission.pointers[index]
+        if lost := submission.faults.get(index):
+            # What the JSON lost cannot be built; the rest is judged as far as it goes.
+            known = {fault.pointer for fault in lost}
+            others = _placed(faults_of(event, rules), prefix)
+            faults = [*lost, *(fault for fault in others if fault.pointer not in known)]
+            refusals.append(Refusal(index, faults, too_large=False))
+            continue
         try:
-            record = admit(event, rules, secret)
+            records.append(admit(event, rules, secret))
         except InvalidEventError as error:
-            prefix = submission.pointers[index]
-            known = {fault.pointer for fault in faults}
-            placed = [Fault(f.detail, pointer=f"{prefix}{f.pointer}") for f in error.faults]
-            faults += [fault for fault in placed if fault.pointer not in known]
-            refusals.append(Refusal(index, faults, error.too_large))
-        else:
-            if faults:
-                refusals.append(Refusal(index, faults, too_large=False))
-            else:
-                records.append(record)
+            refusals.append(Refusal(index, _placed(error.faults, prefix), error.too_large))
     return Judged(records, refusals)
+
+
+def _placed(faults: Sequence[Fault], prefix: str) -> list[Fault]:
+    return [Fault(fault.detail, pointer=f"{prefix}{fault.pointer}") for fault in faults]
 
 
 def new_events(records: Sequence[Record], rules: Rules, recorded_at: int) -> list[NewEvent]:
@@ -132,7 +134,8 @@ def excerpt(body: str, indexes: Sequence[int]) -> str:
 
     Verbatim matters: an event is refused for what parsing would change.
     """
-    decoder = json.JSONDecoder()
+    # Digits stay text: Python refuses to read an integer of more than 4,300.
+    decoder = json.JSONDecoder(parse_int=str, parse_float=str)
     spans: list[str] = []
     at = _next(body, _next(body, 0) + 1)
     others: list[str] = []

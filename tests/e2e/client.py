@@ -100,9 +100,7 @@ def aws(stack: Mapping[str, Any], service: str) -> Any:
         aws_access_key_id="test", aws_secret_access_key="test", region_name=stack["region"]
     )
     # Not a second try: a test says how often something happens.
-    config = Config(
-        retries={"max_attempts": 0}, read_timeout=120, s3={"addressing_style": "path"}
-    )
+    config = Config(retries={"max_attempts": 0}, read_timeout=120, s3={"addressing_style": "path"})
     return session.client(service, endpoint_url=stack["endpoint_url"], config=config)
 
 

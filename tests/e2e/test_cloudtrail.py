@@ -118,14 +118,19 @@ def _is_from(record: Record, block: str) -> bool:
     return kept.overlaps(ip_network(block))
 
 
-def _names(record: Record, member: str, value: str) -> bool:
-    return any(
-        (record.get(part) or {}).get(member) == value
-        for part in ("requestParameters", "responseElements")
-    )
+def _acts_on_bucket(record: Record, name: str) -> bool:
+    asked = record.get("requestParameters") or {}
+    return record["eventSource"] == "s3.amazonaws.com" and asked.get("bucketName") == name
 
 
-USER = "AIDA"
+def _acts_on(record: Record, arn: str) -> bool:
+    return any(resource.get("ARN") == arn for resource in record.get("resources") or [])
+
+
+BERT_JAN = "AIDATFQR7NSC5AU2ZV3IE"
+KEY = "arn:aws:kms:us-east-1:123837392027:key/dad21b23-9915-42bd-981b-2a9f3c8f20c8"
+BUCKET = "stratus-red-team-ctlr-bucket-zqfsvooxqj"
+
 FILTERS: list[tuple[dict[str, Any], Callable[[Record], bool]]] = [
     ({"type": "aws.ec2"}, lambda r: r["eventSource"] == "ec2.amazonaws.com"),
     (
@@ -134,20 +139,40 @@ FILTERS: list[tuple[dict[str, Any], Callable[[Record], bool]]] = [
     ),
     (
         {"type": "aws.secretsmanager.GetSecretValue"},
-        lambda r: r["eventName"] == "GetSecretValue",
+        lambda r: (
+            r["eventSource"] == "secretsmanager.amazonaws.com"
+            and r["eventName"] == "GetSecretValue"
+        ),
     ),
     ({"actor": "benjamin"}, lambda r: r["userIdentity"].get("userName") == "benjamin"),
     (
-        {"actor": ["AIDAYTOGP2RLIYXTSKVMT", "ec2.amazonaws.com"]},
-        lambda r: r["userIdentity"].get("principalId") == "AIDAYTOGP2RLIYXTSKVMT"
-        or r["userIdentity"].get("invokedBy") == "ec2.amazonaws.com",
+        {"actor": [BERT_JAN, "health.amazonaws.com"]},
+        lambda r: (
+            r["userIdentity"].get("principalId") == BERT_JAN
+            or (
+                r["userIdentity"].get("type") == "AWSService"
+                and r["userIdentity"].get("invokedBy") == "health.amazonaws.com"
+            )
+        ),
     ),
+    ({"target": f"AWS::S3::Bucket/{BUCKET}"}, lambda r: _acts_on_bucket(r, BUCKET)),
     ({"ip": "10.0.0.0/8"}, lambda r: _is_from(r, "10.0.0.0/8")),
-    ({"ip": ["192.168.10.77", "52.45.102.0/25"]}, lambda r: _is_from(r, "192.168.10.0/24")
-        or _is_from(r, "52.45.102.0/24")),
+    (
+        {"ip": ["192.168.10.77", "52.45.102.0/25"]},
+        lambda r: _is_from(r, "192.168.10.77/32") or _is_from(r, "52.45.102.0/25"),
+    ),
     (
         {"since": "2023-07-10T12:00:00Z", "until": "2023-07-10T12:07:57Z"},
         lambda r: "2023-07-10T12:00:00Z" <= r["eventTime"] < "2023-07-10T12:07:57Z",
+    ),
+    (
+        {"type": "aws.kms", "actor": "bert-jan", "target": KEY, "since": "2023-07-10T11:50:00Z"},
+        lambda r: (
+            r["eventSource"] == "kms.amazonaws.com"
+            and r["userIdentity"].get("userName") == "bert-jan"
+            and _acts_on(r, KEY)
+            and r["eventTime"] >= "2023-07-10T11:50:00Z"
+        ),
     ),
 ]
 
@@ -161,3 +186,44 @@ def test_a_filter_finds_what_brute_force_over_the_input_finds(
     assert 0 < len(expected) < COUNT
 
     assert {event["key"] for event in org.events(**query)} == expected
+
+
+@pytest.mark.parametrize("compression", ["none", "gzip"])
+@pytest.mark.parametrize("format_", ["json", "ndjson"])
+def test_a_download_holds_exactly_the_records_and_proves_them(
+    queued: Org, log: list[dict[str, Any]], tmp_path: Path, format_: str, compression: str
+) -> None:
+    path = tmp_path / "download"
+
+    # The request for an export is an event itself, of another scope.
+    (made,) = queued.json(
+        "export", "-o", str(path), "--format", format_, "--compression", compression,
+        "--type", "aws",
+    )  # fmt: skip
+
+    data = path.read_bytes()
+    assert (made["events"], made["bytes"]) == (COUNT, len(data))
+    text = (gzip.decompress(data) if compression == "gzip" else data).decode()
+    if format_ == "json":
+        events = json.loads(text)
+    else:
+        assert text.endswith("\n")
+        events = [json.loads(line) for line in text[:-1].split("\n")]
+    assert sorted(event["key"] for event in events) == sorted(event["key"] for event in log)
+    assert [event["id"] for event in events] == sorted(event["id"] for event in events)
+    assert [event["id"] for event in events] == [_id(event) for event in events]
+
+
+def _id(event: dict[str, Any]) -> str:
+    """The id by the words of the contract, from nothing but what was downloaded."""
+    occurred_at = datetime.fromisoformat(event["occurred_at"])
+    time = (occurred_at - datetime(1970, 1, 1, tzinfo=UTC)) // timedelta(microseconds=1)
+    record_hash = hashlib.sha256(rfc8785.dumps(record_of(event))).digest()
+    return base64.b32hexencode(time.to_bytes(8, "big") + record_hash[:16]).decode()[:39].lower()
+
+
+def test_an_altered_download_is_found_out(log: list[dict[str, Any]]) -> None:
+    altered = log[0] | {"description": log[0]["description"] + "."}
+
+    assert _id(log[0]) == log[0]["id"]
+    assert _id(altered) != log[0]["id"]

@@ -360,6 +360,20 @@ def test_a_refusal_without_a_place_is_found_by_halving(shell: Shell) -> None:
     assert summary["refused"] == [{"line": 6, "reasons": ["Malformed request"]}]
 
 
+def test_a_service_that_refuses_every_request_ends_the_sending(shell: Shell) -> None:
+    shell.service.first = [lambda _: problem(400, "Malformed request")] * 1_000
+    result = shell("publish", stdin=ndjson(*map(event, range(900))), code=1)
+    assert "Error: Malformed request (400)" in result.stderr
+    assert len(shell.service.requests) < 30
+
+
+def test_a_compressed_body_is_not_called_text(shell: Shell) -> None:
+    # API Gateway decodes application/json as UTF-8, whatever its encoding.
+    shell("publish", stdin=ndjson(event(1)))
+    assert shell.service.requests[0].headers["Content-Type"] == "application/octet-stream"
+    assert shell.service.requests[0].headers["Content-Encoding"] == "gzip"
+
+
 def test_an_event_larger_than_the_limit_is_refused_alone(shell: Shell) -> None:
     text = ndjson(event(1), event(2, metadata={"t": "x" * 300_000}), event(3))
     (summary,) = lines_of(shell("publish", "--json", stdin=text, code=1))

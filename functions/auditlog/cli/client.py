@@ -49,7 +49,9 @@ class Api:
 
     def publish(self, org: str, body: bytes) -> dict[str, Any]:
         """Publishes `{"events": [...]}` and returns the answer once the table has them all."""
-        headers = {"Content-Type": "application/json", "Content-Encoding": "gzip"}
+        # API Gateway hands a body whose type is application/json to the function as UTF-8 text,
+        # compressed or not, and so destroys it; it leaves the bytes of any other type alone.
+        headers = {"Content-Type": "application/octet-stream", "Content-Encoding": "gzip"}
         packed = gzip.compress(body, compresslevel=6, mtime=0)
         path = f"{_org(org)}/events"
         return self._json("POST", path, repeatable=True, content=packed, headers=headers)

@@ -3,7 +3,8 @@
 Nothing is lost on the way. Where the service refuses a batch because of some of its events,
 those are taken out by the places that it names and the rest is sent again; where it names
 none, the batch is halved until the culprit is alone. What was refused is kept with its line
-and the reason.
+and the reason. Where one lone event after the other is refused without a place and none is
+taken, the fault is not theirs, and the sending ends.
 """
 
 import re
@@ -25,6 +26,7 @@ _CONTENT = frozenset(
         HTTPStatus.UNPROCESSABLE_ENTITY,
     }
 )
+_MOST_UNPLACED = 5
 _PLACE = re.compile(r"/events/([0-9]+)(/.*)?", re.DOTALL)
 
 
@@ -78,6 +80,7 @@ class HttpDoor:
         self._api = api
         self._org = org
         self._keep_answers = keep_answers
+        self._unplaced = 0
 
     def send(self, batch: Sequence[Item]) -> None:
         """Sends a batch, without those that the service refuses. Raises on any other refusal."""
@@ -98,6 +101,7 @@ class HttpDoor:
 
     def _count(self, part: Sequence[Item], answer: dict[str, Any]) -> None:
         tally = self.tally
+        self._unplaced = 0
         tally.sent += len(part)
         tally.recorded = (tally.recorded or 0) + int(answer["recorded"])
         tally.duplicates = (tally.duplicates or 0) + int(answer["duplicates"])
@@ -112,6 +116,9 @@ class HttpDoor:
             half = len(part) // 2
             return [part[half:], part[:half]]
         if not reasons:
+            self._unplaced += 1
+            if self._unplaced > _MOST_UNPLACED:
+                raise error
             reasons = {0: [error.title]}
         self.tally.sent += len(reasons)
         self.tally.refused += [Refusal(part[i].line, reasons[i]) for i in sorted(reasons)]

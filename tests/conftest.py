@@ -1,6 +1,7 @@
 """What tests share: an AWS that is not there, a DynamoDB, the whole stack."""
 
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -14,17 +15,18 @@ from tests import engines
 _SHARED = ("stack", "template", "host_asset")
 
 
-@pytest.hookimpl(tryfirst=True)  # before xdist looks at the groups
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+@pytest.hookimpl(wrapper=True)  # xdist looks at the groups before any other hook runs
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> Generator[None]:
     for item in items:
         names = getattr(item, "fixturenames", ())
         shared = next((name for name in _SHARED if name in names), None)
         if shared is not None:
             item.add_marker(pytest.mark.xdist_group(shared))
+    return (yield)
 
 
 @pytest.fixture(autouse=True)
-def no_aws(monkeypatch: pytest.MonkeyPatch, tmp_path: Any) -> None:
+def no_aws(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     """No test reaches an account: what boto3 would find on this machine is hidden."""
     for name in ("AWS_PROFILE", "AWS_ENDPOINT_URL", "AWS_DEFAULT_PROFILE"):
         monkeypatch.delenv(name, raising=False)

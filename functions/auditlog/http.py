@@ -9,7 +9,7 @@ import base64
 import json
 import re
 import zlib
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 from urllib.parse import parse_qsl
@@ -40,6 +40,9 @@ from auditlog.telemetry import count, logger
 KEY_CACHED_FOR = 30.0
 _MOST_CACHED = 1_000
 _MOST_PARAMETERS = 1_000
+#: What the faults of one answer may take; a Lambda answer has 6 MB, and quotes count twice.
+_MOST_FAULT_BYTES = 2_500_000
+_WITHIN_ORG = re.compile(r"/v1/orgs/([^/]*)")
 _BEARER = re.compile(r"[Bb][Ee][Aa][Rr][Ee][Rr] +(\S+)")
 MAX_ACTOR_LENGTH = 256
 
@@ -55,12 +58,14 @@ class Caller:
 
 @dataclass(frozen=True, slots=True)
 class Request:
-    """A request that was let in. `path` holds the template's variables."""
+    """A request that was let in. `path` holds the template's variables.
+
+    The body is read first: where it is too large, that is what the caller is told.
+    """
 
     path: Mapping[str, str]
-    query: Mapping[str, Sequence[str]]
     headers: Mapping[str, str]
-    caller: Caller | None
+    key: Key | None
     _event: Mapping[str, Any] = field(repr=False)
 
     @property
@@ -70,10 +75,22 @@ class Request:
 
     @property
     def who(self) -> Caller:
-        """The caller of a route that is not public."""
-        if self.caller is None:
+        """The caller of a route that is not public.
+
+        Raises `MalformedError` where a header that names an actor is not valid.
+        """
+        if self.key is None:
             raise UnauthenticatedError("This needs a credential.")
-        return self.caller
+        return Caller(
+            self.key,
+            _actor_header(self.headers, "x-actor-id"),
+            _actor_header(self.headers, "x-actor-name"),
+        )
+
+    @property
+    def query(self) -> Mapping[str, Sequence[str]]:
+        """The query's parameters. Raises `MalformedError` where it cannot be read."""
+        return _query(self._event.get("rawQueryString") or "")
 
     @property
     def origin(self) -> dict[str, str]:
@@ -94,11 +111,11 @@ class Request:
         data = base64.b64decode(raw) if self._event.get("isBase64Encoded") else raw.encode()
         encoding = self.headers.get("content-encoding", "identity").strip().lower()
         if encoding == "gzip":
-            data = _gunzip(data, most)
-        elif encoding not in {"identity", ""}:
-            raise MalformedError("The body's Content-Encoding is not known; send gzip, or none.")
+            return _gunzip(data, most)
         if len(data) > most:
             raise TooLargeError(f"The body has {len(data)} bytes; at most {most} are taken.")
+        if encoding not in {"identity", ""}:
+            raise MalformedError("The body's Content-Encoding is not known; send gzip, or none.")
         return data
 
     def refuse_unknown(self, known: Mapping[str, str]) -> None:
@@ -175,16 +192,15 @@ class Api:
     def _admit(self, route: Route, path: Mapping[str, str]) -> Request:
         event = self._resolver.current_event.raw_event
         headers = _headers(event)
-        caller = None
+        key = None
         if not route.public:
-            caller = self._caller(headers)
-            if "org" in path and path["org"] != caller.key.org:
-                raise NotFoundError("No such org.")
-            if route.grant is not None and route.grant not in caller.key.grants:
+            key = self._authenticated(headers, path.get("org"))
+            if route.grant is not None and route.grant not in key.grants:
                 raise ForbiddenError(f"The key lacks the grant {route.grant.value}.")
-        return Request(path, _query(event.get("rawQueryString") or ""), headers, caller, event)
+        return Request(path, headers, key, event)
 
-    def _caller(self, headers: Mapping[str, str]) -> Caller:
+    def _authenticated(self, headers: Mapping[str, str], org: str | None) -> Key:
+        """The key of a request, which is one of `org` where the path names one."""
         given = _BEARER.fullmatch(headers.get("authorization", "").strip())
         if given is None:
             raise UnauthenticatedError("Send Authorization: Bearer, with a key of the org.")
@@ -194,11 +210,9 @@ class Api:
             raise UnauthenticatedError("The credential is not a key that is known here.")
         if not key.is_live(self._now()):
             raise UnauthenticatedError("The key has expired.")
-        return Caller(
-            key,
-            _actor_header(headers, "x-actor-id"),
-            _actor_header(headers, "x-actor-name"),
-        )
+        if org is not None and org != key.org:
+            raise NotFoundError("No such org.")
+        return key
 
     def _key(self, key_id: str) -> Key | None:
         now = self._monotonic()
@@ -217,12 +231,14 @@ class Api:
         event = self._resolver.current_event.raw_event
         http = event["requestContext"]["http"]
         try:
-            if event["rawPath"].startswith("/v1/orgs/"):
-                self._caller(_headers(event))
-            allowed = [r.method for r in ROUTES if _template(r.path).fullmatch(event["rawPath"])]
-            if allowed:
+            matching = [r for r in ROUTES if _template(r.path).fullmatch(event["rawPath"])]
+            within = _WITHIN_ORG.match(event["rawPath"])
+            if within or any(not route.public for route in matching):
+                self._authenticated(_headers(event), within and within[1])
+            if matching:
                 raise MethodNotAllowedError(
-                    f"{http['method']} is not a method of this path.", allowed
+                    f"{http['method']} is not a method of this path.",
+                    [route.method for route in matching],
                 )
             raise NotFoundError("No such route.")
         except ProblemError as error:
@@ -255,16 +271,29 @@ def problem(error: ProblemError, request_id: str) -> Response[Any]:
     elif isinstance(error, MethodNotAllowedError):
         headers["Allow"] = ", ".join(sorted(set(error.allowed)))
     slug = re.sub(r"(?<!^)(?=[A-Z])", "-", type(error).__name__.removesuffix("Error")).lower()
+    listed = list(_listed(error.faults))
+    left_out = len(error.faults) - len(listed)
     document: dict[str, Any] = {
         "type": f"urn:auditlog:problem:{slug}",
         "title": error.title,
         "status": error.status,
-        "detail": error.detail,
+        "detail": error.detail + (f" {left_out} more faults are not listed." if left_out else ""),
         "request_id": request_id,
     }
-    if error.faults:
-        document["errors"] = [fault.as_dict() for fault in error.faults]
+    if listed:
+        document["errors"] = listed
     return _document(document, headers)
+
+
+def _listed(faults: Sequence[Fault]) -> Iterator[dict[str, str]]:
+    """The faults, as far as Lambda can answer with them."""
+    left = _MOST_FAULT_BYTES
+    for fault in faults:
+        shown = fault.as_dict()
+        left -= len(json.dumps(shown))
+        if left < 0:
+            return
+        yield shown
 
 
 def _document(document: Mapping[str, Any], headers: Mapping[str, str]) -> Response[Any]:
@@ -322,7 +351,10 @@ def _gunzip(data: bytes, most: int) -> bytes:
     try:
         unpacked = unpacker.decompress(data, most + 1)
     except zlib.error:
-        raise MalformedError("The body is not gzip, as Content-Encoding says.") from None
+        raise MalformedError(
+            "The body that arrived is not gzip, as Content-Encoding says; send it with "
+            "Content-Type: application/octet-stream, or the gateway may take it for text."
+        ) from None
     if len(unpacked) > most:
         raise TooLargeError(f"The body unpacks to more than {most} bytes.")
     if not unpacker.eof or unpacker.unused_data:

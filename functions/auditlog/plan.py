@@ -22,6 +22,8 @@ MAX_ROWS_READ = 20_000
 #: An answer stays below Lambda's 6 MB with room for its envelope.
 MAX_ANSWER_BYTES = 5_000_000
 _ROWS_PER_READ = 1_000
+#: The id, `recorded_at`, and a sentence of the catalog before it is filled in.
+_ADDED_BYTES = 256
 
 _ABOVE_ALL_IDS = "w"
 
@@ -128,10 +130,10 @@ def page(
     while not span.is_empty and rows_read < max_rows:
         # A filter passes many rows over; without one, nearly every row is shown.
         count = _ROWS_PER_READ if selective else min(_ROWS_PER_READ, limit - len(found) + 1)
-        rows = read(span, order, count)
+        rows = read(span, order, min(count, max_rows - rows_read))
         for event, record in matching(rows.events, wanted):
             if record is not None:
-                size += _answer_bytes(record)
+                size += _answer_bytes(event, record)
                 if len(found) == limit or (found and size > max_bytes):
                     return Page(found, found[-1].event.id, rows_read)
                 found.append(Found(event, record))
@@ -143,6 +145,10 @@ def page(
     return Page(found, None if span.is_empty else position, rows_read)
 
 
-def _answer_bytes(record: bytes) -> int:
-    """What a record takes in a Lambda answer, where the body is a string within JSON."""
-    return len(record) + record.count(b'"') + record.count(b"\\")
+def _answer_bytes(event: StoredEvent, record: bytes) -> int:
+    """The most that an event takes in a Lambda answer, whose body is a string within JSON.
+
+    A summary repeats names of the record: it is at most as long once more.
+    """
+    own = len(record) + record.count(b'"') + record.count(b"\\")
+    return _ADDED_BYTES + (own if event.described else 2 * own)

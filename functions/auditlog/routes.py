@@ -62,7 +62,7 @@ EVENT_TYPES = Route(
     "/v1/event-types",
     "query",
     "The catalog of event types.",
-    {200: "Every type, and every scope that takes any action."},
+    {200: "Every type that is listed; an open scope takes others too."},
 )
 PUBLISH = Route(
     "publish",

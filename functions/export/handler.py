@@ -53,8 +53,10 @@ api = Api(_control)
 @api.route(routes.CREATE_EXPORT)
 def create_export(request: Request) -> Answer:
     """Records the request in the log, then hands the work to the queue."""
+    body = request.body(bodies.MAX_BYTES)
     request.refuse_unknown({})
-    asked = shapes.body(bodies.NEW_EXPORT, request.body(bodies.MAX_BYTES))
+    requested_by = _requester(request)
+    asked = shapes.body(bodies.NEW_EXPORT, body)
     wanted = _filter(dict(asked))
     now = clock.now()
     org = _org(request)
@@ -66,7 +68,7 @@ def create_export(request: Request) -> Answer:
         compression=Compression(asked.get("compression", "gzip")),
         filter=wanted.parameters,
         span=_span(wanted, org, now),
-        requested_by=_requester(request),
+        requested_by=requested_by,
         created_at=now,
         updated_at=now,
     )

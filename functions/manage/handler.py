@@ -25,8 +25,9 @@ api = Api(_control)
 @api.route(routes.CREATE_KEY)
 def create_key(request: Request) -> Answer:
     """Makes a key; its secret is in this answer and nowhere else."""
+    body = request.body(bodies.MAX_BYTES)
     request.refuse_unknown({})
-    asked = shapes.body(bodies.NEW_KEY, request.body(bodies.MAX_BYTES))
+    asked = shapes.body(bodies.NEW_KEY, body)
     now = clock.now()
     expires_at = clock.parse(asked["expires_at"]) if "expires_at" in asked else None
     if expires_at is not None and expires_at <= now:

@@ -32,9 +32,10 @@ api = Api(_control)
 @api.route(PUBLISH)
 def publish(request: Request) -> Answer:
     """Stores every event of the body, or none where one breaks a rule."""
+    body = request.body(intake.MAX_BODY_BYTES)
     request.refuse_unknown({})
     now, deadline = clock.now(), clock.monotonic() + PATIENCE
-    submission = intake.read(request.body(intake.MAX_BODY_BYTES))
+    submission = intake.read(body)
     org = _control().org(request.org)
     if org is None:
         raise NotFoundError("No such org.")

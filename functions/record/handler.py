@@ -5,6 +5,7 @@ rejects. Any other message is reported as failed, and comes again: inserts that
 are repeated change nothing.
 """
 
+from functools import cache
 from typing import Any
 
 from aws_lambda_powertools.utilities.typing import LambdaContext
@@ -20,7 +21,7 @@ from auditlog.store.queue import Queue
 from auditlog.telemetry import count, logger, metrics
 from record.message import Message, sort
 
-#: Seconds of retries for one batch; section by section shorter than the function's minute.
+#: Seconds of inserts for one batch; no writer works for longer than a minute in all.
 PATIENCE = 30.0
 
 _catalog = Catalog.default()
@@ -30,11 +31,9 @@ _catalog = Catalog.default()
 def handler(event: dict[str, Any], _context: LambdaContext) -> dict[str, Any]:
     """Lambda's entry: an SQS event; answers with the messages that must come again."""
     deadline = clock.monotonic() + PATIENCE
-    control = ControlStore(aws.dynamodb(), SETTINGS.control_table)
-    messages = [
-        sort(raw, _catalog, control.org, aws.secret(SETTINGS.salt_secret_arn))
-        for raw in event["Records"]
-    ]
+    find_org = cache(ControlStore(aws.dynamodb(), SETTINGS.control_table).org)
+    secret = aws.secret(SETTINGS.salt_secret_arn)
+    messages = [sort(raw, _catalog, find_org, secret) for raw in event["Records"]]
     # A crash from here on leaves events stored whose messages come again, and
     # at worst a reject twice.
     outcomes = EventStore(aws.dynamodb(), SETTINGS.events_table).insert(

@@ -84,12 +84,17 @@ def _first_sent(raw: Mapping[str, Any], sent_at: int) -> int:
 
 def _reasons(detail: str, faults: Sequence[Fault], sent_at: int) -> dict[str, str | int]:
     """The attributes of a reject: ASCII, since SQS refuses what XML cannot say."""
-    listed = [fault.as_dict() for fault in faults]
-    while len(errors := json.dumps(listed)) > _MOST_REASON_CHARACTERS:
-        listed.pop()
+    listed: list[str] = []
+    left = _MOST_REASON_CHARACTERS - len("[]")
+    for fault in faults:
+        shown = json.dumps(fault.as_dict())
+        left -= len(shown) + len(", ")
+        if left < 0:
+            break
+        listed.append(shown)
     return {
         "reason": detail.encode("ascii", "replace").decode(),
-        "errors": errors,
+        "errors": f"[{', '.join(listed)}]",
         "faults": len(faults),
         "sent_at": sent_at,
     }

@@ -10,11 +10,12 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
 from auditlog import catalog as catalog_module
 from auditlog.catalog import MAX_NAME_LENGTH, OPERATIONS, Catalog, TypeMatch
 from auditlog.errors import CatalogError
-from hypothesis import given
-from hypothesis import strategies as st
 
 CATALOG = Catalog.default()
 NAMES = [each.name for each in CATALOG.types]

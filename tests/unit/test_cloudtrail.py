@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+
 from auditlog import canonical
 from auditlog.catalog import Catalog
 from auditlog.cli.cloudtrail import UnmappableError, decode, to_event

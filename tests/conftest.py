@@ -1,28 +1,37 @@
 """What tests share: an AWS that is not there, a DynamoDB, the whole stack."""
 
-from collections.abc import Generator, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
+from xdist.scheduler import LoadScopeScheduling
 
 from infra import local
 from infra.emulator import free_port
 from tests import engines
 
-# Each of these is slow to make and made once a session; with several processes
-# all tests that ask for one of them go to the same process.
-_SHARED = ("stack", "template", "host_asset")
+# Folders and files whose tests share something that is slow to make: with
+# several processes, all of them go to the same one.
+_TOGETHER = {
+    "tests/e2e/": "stack",
+    "tests/infra/test_local.py": "stack",
+    "tests/infra/": "template",
+}
 
 
-@pytest.hookimpl(wrapper=True)  # xdist looks at the groups before any other hook runs
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> Generator[None]:
-    for item in items:
-        names = getattr(item, "fixturenames", ())
-        shared = next((name for name in _SHARED if name in names), None)
-        if shared is not None:
-            item.add_marker(pytest.mark.xdist_group(shared))
-    return (yield)
+class _Together(LoadScopeScheduling):
+    def _split_scope(self, nodeid: str) -> str:
+        """What a test is kept together with; by default only with itself."""
+        found = (name for place, name in _TOGETHER.items() if nodeid.startswith(place))
+        return next(found, nodeid)
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> LoadScopeScheduling:
+    # `--dist loadgroup` is for this, but xdist 3.8 marks groups in an attribute
+    # that pytest 9.2 has no more.
+    return _Together(config, log)
 
 
 @pytest.fixture(autouse=True)

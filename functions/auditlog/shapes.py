@@ -49,7 +49,9 @@ def body(adapter: TypeAdapter[T], data: bytes) -> T:
     raw, faults = canonical.decode(data)
     value, broken = check(adapter, raw)
     if faults or value is None:
-        raise InvalidError("The body breaks a rule of this request.", [*faults, *broken])
+        known = {fault.pointer for fault in faults}
+        others = [fault for fault in broken if fault.pointer not in known]
+        raise InvalidError("The body breaks a rule of this request.", [*faults, *others])
     return value
 
 

@@ -76,7 +76,8 @@ def search(request: Request) -> Answer:
     wanted = filters.parse(request.query, _catalog, hidden_by_default=True)
     order, limit = _order(request), _limit(request)
     span = plan.span_of(wanted, oldest_kept(clock.now(), _org(request).retention_days))
-    if token := _one(request, "cursor"):
+    token = _one(request, "cursor")
+    if token is not None:
         position = cursor.read(token, org=request.org, wanted=wanted, order=order)
         span = span.after(position, order)
     page = plan.page(_events().read(request.org), wanted, span, order=order, limit=limit)

@@ -15,6 +15,7 @@ from auditlog.orgs import Org, is_name
 #: the days that the inbox, its dead letters and the rejects keep one.
 MAX_DELAY = 32 * clock.DAY
 _MOST_REASON_CHARACTERS = 4_000
+_MOST_DIGITS = len(str(clock.parse("9999-12-31T23:59:59Z") // 1_000))
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,7 +75,7 @@ def _first_sent(raw: Mapping[str, Any], sent_at: int) -> int:
     if attribute is None:
         return sent_at
     text = str(attribute.get("stringValue"))
-    if not (text.isascii() and text.isdigit()):
+    if not (text.isascii() and text.isdigit() and len(text) <= _MOST_DIGITS):
         raise MalformedError("The attribute sent_at is not whole milliseconds since 1970.")
     claimed = int(text)
     if not sent_at - MAX_DELAY // 1_000 <= claimed <= sent_at:

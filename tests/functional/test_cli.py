@@ -399,14 +399,14 @@ def test_a_lost_connection_is_tried_again_and_then_told(shell: Shell) -> None:
     shell.service.first = [lost] * ATTEMPTS
     result = shell("publish", stdin=ndjson(event(2)), code=1)
     assert "no answer from https://api.example" in result.stderr
-    assert "--from-line 1" in result.stderr
+    assert "--from-line" not in result.stderr
 
 
 def test_after_a_break_the_line_to_go_on_with_is_named(shell: Shell) -> None:
     shell.service.first = [shell.service.publish, lambda _: problem(403, "Forbidden")]
     text = ndjson(*map(event, range(30)))
     result = shell("publish", "--batch", "10", stdin=text, code=1)
-    assert "10 events were sent, up to line 10" in result.stderr
+    assert "10 events were sent before that" in result.stderr
     assert "--from-line 11" in result.stderr
     assert "auditlog keys create" in result.stderr
     shell("publish", "--from-line", "11", stdin=text)
@@ -419,7 +419,7 @@ def test_after_a_break_the_line_to_go_on_with_is_named(shell: Shell) -> None:
         ("[" + json.dumps(event(1)), "not JSON in line 1"),
         ("[" + json.dumps(event(1)) + "] more", "more text after the end"),
         ('{"events": [' + json.dumps(event(1)) + "]", "expected }"),
-        (gzip.compress(ndjson(event(1)).encode())[:-6], "the gzip file is damaged"),
+        (gzip.compress(ndjson(event(1)).encode(), mtime=0)[:-6], "the gzip file is damaged"),
     ],
 )
 def test_what_cannot_be_read_is_said(shell: Shell, text: str | bytes, said: str) -> None:
@@ -680,7 +680,12 @@ def test_export_waits_downloads_and_checks(shell: Shell, tmp_path: Path) -> None
     ("form", "compression", "file", "name"),
     [
         ("json", "none", b'[{"id":1},\n{"id":"]"},\n{"id":[3]}]\n', "acme-x1.json"),
-        ("ndjson", "gzip", gzip.compress(FILE[:9]) + gzip.compress(FILE[9:]), "acme-x1.ndjson.gz"),
+        (
+            "ndjson",
+            "gzip",
+            gzip.compress(FILE[:9], mtime=0) + gzip.compress(FILE[9:], mtime=0),
+            "acme-x1.ndjson.gz",
+        ),
     ],
 )
 def test_every_form_is_counted(

@@ -60,7 +60,7 @@ def test_a_route_is_served_by_its_function_and_by_no_other(
     ask: Callable[..., Response], route: Route, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     served = []
-    for name, function in FUNCTIONS.items():
+    for name, function in list(FUNCTIONS.items()):
         monkeypatch.setitem(FUNCTIONS, route.function, function)
         answer = ask(route)
         if answer.status in route.success:

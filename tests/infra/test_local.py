@@ -85,7 +85,7 @@ def test_what_the_emulator_drops_is_there_all_the_same(stack: dict[str, Any]) ->
     assert controls == {"Rules": [{"ObjectOwnership": "BucketOwnerEnforced"}]}
 
 
-def test_a_function_is_handed_nothing_of_this_machine(stack: dict[str, Any], template: Any) -> None:
+def test_a_function_is_handed_nothing_of_this_machine() -> None:
     environment = emulator.environment(1, Path("/e/bin/python"), Path("/s"))
 
     assert not {name for name in environment if name.startswith("AWS_ENDPOINT")}
@@ -130,7 +130,7 @@ def printed(stack: dict[str, Any]) -> str:
 def test_what_is_printed_works_as_it_is_printed(
     stack: dict[str, Any], printed: str, number: int
 ) -> None:
-    exports, *examples = re.split(r"\n\n  # .*\n", printed.split("\n\nCtrl-C")[0])
+    exports, *examples = re.split(r"\n\n  # .*\n", printed.split("\n\nCtrl-C", maxsplit=1)[0])
     exports = exports.partition("In another terminal:")[2]
     assert exports.count("export ") == len(examples) == 3
     home = Path(stack["home"])
@@ -164,6 +164,18 @@ def test_a_port_that_is_taken_is_said_to_be(tmp_path: Path) -> None:
             pytest.fail("it came up on a port that is taken")
 
     assert not (tmp_path / "stack.json").exists()
+
+
+def test_two_stacks_do_not_share_a_folder(stack: dict[str, Any]) -> None:
+    home = Path(stack["home"]) / ".local"
+
+    with (
+        pytest.raises(local.LaptopError, match="another laptop stack runs in"),
+        local.laptop_stack(free_port(), home, samples=0, say=print),
+    ):
+        pytest.fail("it came up beside another")
+
+    assert (home / "stack.json").exists()
 
 
 def test_an_emulator_that_does_not_come_up_says_why(

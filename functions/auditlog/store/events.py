@@ -12,7 +12,7 @@ Items are inserted once and never changed: the first writer wins.
 """
 
 import random
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from enum import Enum
 from typing import TYPE_CHECKING, Any
 
@@ -71,9 +71,9 @@ class EventStore:
         duplicate; a call to DynamoDB for each 25 events. Raises `StoreError`
         where the table refuses for a reason that waiting does not mend.
         """
-        firsts: dict[tuple[str, str], NewEvent] = {}
+        firsts: dict[_Place, NewEvent] = {}
         for event in events:
-            firsts.setdefault((event.org, event.record.id), event)
+            firsts.setdefault(_place(event), event)
         outcomes = dict.fromkeys(firsts, Outcome.UNAVAILABLE)
         waiting, attempt = firsts, 0
         while waiting:
@@ -88,12 +88,7 @@ class EventStore:
                 break
             self._sleep(wait)
             attempt += 1
-        return [
-            Outcome.DUPLICATE if event is not firsts[key] and stored else outcomes[key]
-            for event in events
-            for key in [(event.org, event.record.id)]
-            for stored in [outcomes[key] is not Outcome.UNAVAILABLE]
-        ]
+        return [_told(event, firsts, outcomes) for event in events]
 
     def read(self, org: str, *, consistent: bool = False) -> Callable[[Span, Order, int], Rows]:
         """What `plan.page` reads an org's log with.
@@ -106,7 +101,7 @@ class EventStore:
 
         def read(span: Span, order: Order, count: int) -> Rows:
             items, complete = self._query(org, span, order, count, consistent=consistent)
-            return Rows([_stored(item) for item in items if item["sk"]["S"] < span.end], complete)
+            return Rows([_stored(item) for item in items], complete)
 
         return read
 
@@ -140,16 +135,18 @@ class EventStore:
     def _query(
         self, org: str, span: Span, order: Order, count: int, *, consistent: bool = False
     ) -> tuple[list[Any], bool]:
+        if span.is_empty:
+            return [], True
         start: dict[str, Any] = {}
         while True:
             with aws.translated("dynamodb:Query"):
                 found = self._client.query(
                     TableName=self._table,
-                    KeyConditionExpression="pk = :org AND sk BETWEEN :first AND :end",
+                    KeyConditionExpression="pk = :org AND sk BETWEEN :first AND :last",
                     ExpressionAttributeValues={
                         ":org": {"S": org},
                         ":first": {"S": span.first},
-                        ":end": {"S": span.end},
+                        ":last": {"S": _just_below(span.end)},
                     },
                     ScanIndexForward=order == "asc",
                     Limit=count,
@@ -161,7 +158,7 @@ class EventStore:
                 return found["Items"], not last
             start = {"ExclusiveStartKey": last}
 
-    def _insert_batch(self, events: list[NewEvent]) -> dict[tuple[str, str], Outcome]:
+    def _insert_batch(self, events: list[NewEvent]) -> dict["_Place", Outcome]:
         statements = [self._statement(event) for event in events]
         try:
             with aws.translated("dynamodb:BatchExecuteStatement"):
@@ -169,7 +166,7 @@ class EventStore:
         except UnavailableError:
             answers = [{"Error": {"Code": "InternalServerError"}}] * len(events)
         return {
-            (event.org, event.record.id): _outcome(answer.get("Error", {}).get("Code"))
+            _place(event): _outcome(answer.get("Error", {}).get("Code"))
             for event, answer in zip(events, answers, strict=True)
         }
 
@@ -204,6 +201,22 @@ class EventStore:
                 raise UnavailableError("The table does not take the deletions yet.")
 
 
+_Place = tuple[str, str]
+
+
+def _place(event: NewEvent) -> _Place:
+    return event.org, event.record.id
+
+
+def _told(
+    event: NewEvent, firsts: Mapping[_Place, NewEvent], outcomes: Mapping[_Place, Outcome]
+) -> Outcome:
+    """What became of one event; a repeat within the call is a duplicate of the first."""
+    outcome = outcomes[_place(event)]
+    is_repeat = event is not firsts[_place(event)]
+    return Outcome.DUPLICATE if is_repeat and outcome is Outcome.RECORDED else outcome
+
+
 def _outcome(code: str | None) -> Outcome:
     if code is None:
         return Outcome.RECORDED
@@ -216,6 +229,14 @@ def _outcome(code: str | None) -> Outcome:
 
 def _batches(values: list[Any]) -> Iterator[list[Any]]:
     return (values[i : i + BATCH] for i in range(0, len(values), BATCH))
+
+
+def _just_below(end: str) -> str:
+    """A string that no id equals, below `end` and above every id before it.
+
+    BETWEEN takes its upper bound in, and a span does not.
+    """
+    return f"{end[:-1]}{chr(ord(end[-1]) - 1)}~"
 
 
 def _stored(item: Any) -> StoredEvent:

@@ -120,5 +120,5 @@ def redrive_(
                 f"{returned.events:,} events"
             )
     if again:
-        output.note(f"{again} were rejected once more: see `auditlog rejects list`.")
+        output.note(f"Rejected once more: {again}. See `auditlog rejects list`.")
         raise typer.Exit(1)

@@ -69,9 +69,9 @@ def send(
             way.finish()
         except CommandError as error:
             tally = way.tally
-            places = [f"{tally.sent} events were sent, up to line {tally.last_line}"]
-            error.places = (*error.places, *places)
-            error.hint = f"{error.hint} {after_break.format(line=tally.last_line + 1)}".strip()
+            error.places = (*error.places, f"{tally.sent} events were sent before that")
+            if tally.sent:
+                error.hint = f"{error.hint} {after_break.format(line=tally.last_line + 1)}".strip()
             raise
         except KeyboardInterrupt:
             output.note(f"{way.tally.sent} events were sent, up to line {way.tally.last_line}.")

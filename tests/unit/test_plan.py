@@ -1,0 +1,258 @@
+"""Pages against brute force, over a log in memory that grows while it is read."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from auditlog import canonical, clock, cursor, filters, plan
+from auditlog.event import StoredEvent, event_id, first_id
+from auditlog.filters import Filter
+from auditlog.plan import Order, Page, Rows, Span
+from tests.unit.published import CATALOG
+
+DAY = clock.parse("2026-05-01T00:00:00Z")
+TYPES = ["repo.create", "repo.delete", "org.sso_login", "org.audit_log.export"]
+QUERIES: list[dict[str, list[str]]] = [
+    {},
+    {"include_hidden": ["true"]},
+    {"type": ["repo"]},
+    {"type": ["org.audit_log.export"]},
+    {"actor": ["ann"]},
+    {"actor": ["nobody"]},
+    {"type": ["repo.create"], "actor": ["ann", "bob"]},
+    {"since": [clock.text(DAY + 3)], "until": [clock.text(DAY + 7)]},
+    {"since": [clock.text(DAY + 9)], "until": [clock.text(DAY + 2)]},
+]
+
+
+@dataclass
+class Log:
+    """An org's log in memory, read as a store would: in order, so many rows, or fewer."""
+
+    rows: list[StoredEvent]
+    stingy: int = 10**9
+    counts: list[int] = field(default_factory=list)
+
+    def read(self, span: Span, order: Order, count: int) -> Rows:
+        """Gives at most `stingy` rows at once, as DynamoDB stops after 1 MB."""
+        self.counts.append(count)
+        inside = [row for row in sorted(self.rows) if span.first <= row.id < span.end]
+        if order == "desc":
+            inside.reverse()
+        given = inside[: min(count, self.stingy)]
+        return Rows(given, complete=len(given) == len(inside))
+
+
+def row(moment: int, number: int, name: str, actor: str, size: int = 0) -> StoredEvent:
+    """A row; `size` adds to what it takes in an answer. Its content does not make its id."""
+    record: dict[str, Any] = {"type": name, "actor": {"id": actor}, "description": "x" * size}
+    digest = number.to_bytes(2, "big") * 16
+    packed = canonical.pack(canonical.encode(record))
+    return StoredEvent(event_id(DAY + moment, digest), name, 0, True, packed)
+
+
+rows = st.lists(
+    st.builds(
+        row,
+        st.integers(0, 10),
+        st.integers(0, 9),
+        st.sampled_from(TYPES),
+        st.sampled_from(["ann", "bob"]),
+        st.sampled_from([0, 0, 300]),
+    ),
+    max_size=30,
+    unique_by=lambda made: made.id,
+)
+orders: st.SearchStrategy[Order] = st.sampled_from(["asc", "desc"])
+
+
+def parsed(query: dict[str, list[str]]) -> Filter:
+    return filters.parse(query, CATALOG, hidden_by_default=True)
+
+
+def brute_force(
+    log: Sequence[StoredEvent], query: dict[str, list[str]], order: Order, oldest: int
+) -> list[str]:
+    """The ids that a search must give, worked out row by row."""
+    names = {
+        "repo": {"repo.create", "repo.delete"}, "repo.create": {"repo.create"},
+        "org.audit_log.export": {"org.audit_log.export"},
+    }  # fmt: skip
+    found: list[str] = []
+    for made in sorted(log, reverse=order == "desc"):
+        record = canonical.unpack(made.packed).decode()
+        moment = int.from_bytes(bytes.fromhex(f"{int(made.id + '0', 32):050x}")[:8], "big")
+        wanted = query.get("type", [])
+        hidden = made.type == "org.audit_log.export" and not (
+            "include_hidden" in query or made.type in wanted
+        )
+        if (
+            not hidden
+            and (not wanted or any(made.type in names[each] for each in wanted))
+            and ("actor" not in query or any(f'"id":"{a}"' in record for a in query["actor"]))
+            and clock.text(moment) >= query.get("since", [""])[0]
+            and clock.text(moment) < query.get("until", ["a"])[0]
+            and moment >= oldest
+        ):
+            found.append(made.id)
+    return found
+
+
+def follow(
+    log: Log, query: dict[str, list[str]], order: Order, oldest: int = 0, **bounds: int
+) -> list[Page]:
+    """All pages, from the first to the one that says that it is the last."""
+    wanted = parsed(query)
+    span = plan.span_of(wanted, oldest)
+    pages: list[Page] = []
+    while True:
+        pages.append(plan.page(log.read, wanted, span, order=order, **({"limit": 100} | bounds)))
+        position = pages[-1].position
+        if position is None:
+            return pages
+        assert len(pages) <= 20 * (len(log.rows) + 2), "the pages do not end"
+        token = cursor.write(position, org="acme", wanted=wanted, order=order)
+        again = cursor.read(token, org="acme", wanted=wanted, order=order)
+        span = plan.span_of(wanted, oldest).after(again, order)
+
+
+def ids(pages: Sequence[Page]) -> list[str]:
+    return [found.event.id for page in pages for found in page.found]
+
+
+@given(
+    rows,
+    st.sampled_from(QUERIES),
+    orders,
+    st.integers(1, 7),
+    st.integers(1, 9),
+    st.integers(1, 4),
+    st.integers(0, 1_500),
+    st.integers(0, 11),
+)
+def test_pages_are_brute_force(
+    made: list[StoredEvent],
+    query: dict[str, list[str]],
+    order: Order,
+    limit: int,
+    max_rows: int,
+    stingy: int,
+    max_bytes: int,
+    oldest: int,
+) -> None:
+    bounds = {"limit": limit, "max_rows": max_rows, "max_bytes": max_bytes}
+    pages = follow(Log(made, stingy), query, order, DAY + oldest, **bounds)
+    assert ids(pages) == brute_force(made, query, order, DAY + oldest)
+    for page in pages:
+        assert len(page.found) <= limit
+        assert page.rows_read <= max_rows
+        size = sum(plan._answer_bytes(found.event, found.record) for found in page.found)
+        assert size <= max_bytes or len(page.found) == 1
+        assert all(found.record == canonical.unpack(found.event.packed) for found in page.found)
+
+
+@given(rows, rows, st.sampled_from(QUERIES), orders, st.integers(1, 4), st.integers(1, 6))
+def test_what_arrives_while_pages_are_read(
+    before: list[StoredEvent],
+    arriving: list[StoredEvent],
+    query: dict[str, list[str]],
+    order: Order,
+    limit: int,
+    max_rows: int,
+) -> None:
+    known = {made.id for made in before}
+    later = [made for made in arriving if made.id not in known]
+    log = Log(list(before))
+
+    def read(span: Span, way: Order, count: int) -> Rows:
+        answer = log.read(span, way, count)
+        if later:
+            log.rows.append(later.pop())
+        return answer
+
+    wanted = parsed(query)
+    span = plan.span_of(wanted, 0)
+    seen: list[str] = []
+    for _ in range(1_000):
+        page = plan.page(read, wanted, span, order=order, limit=limit, max_rows=max_rows)
+        seen += ids([page])
+        if page.position is None:
+            break
+        span = span.after(page.position, order)
+    else:
+        pytest.fail("the pages do not end")
+    assert len(set(seen)) == len(seen)
+    assert set(brute_force(before, query, order, 0)) <= set(seen)
+    assert set(seen) <= set(brute_force(log.rows, query, order, 0))
+    assert seen == sorted(seen, reverse=order == "desc")
+
+
+@pytest.mark.parametrize("order", ["asc", "desc"])
+@pytest.mark.parametrize("count", [0, 1, 2, 3, 4, 6])
+def test_the_end_is_said_with_the_last_event(order: Order, count: int) -> None:
+    log = Log([row(n, n, "repo.create", "ann") for n in range(count)])
+    pages = follow(log, {}, order, limit=2)
+    assert len(pages) == max(1, -(-count // 2))
+    assert [page.position for page in pages[-1:]] == [None]
+
+
+def test_an_empty_page_may_have_a_next() -> None:
+    log = Log([row(n, n, "repo.create", "ann") for n in range(5)])
+    pages = follow(log, {"actor": ["nobody"]}, "asc", max_rows=2)
+    assert [len(page.found) for page in pages] == [0, 0, 0]
+    assert [page.rows_read for page in pages] == [2, 2, 1]
+    assert pages[0].position == sorted(log.rows)[1].id
+
+
+def test_one_event_is_given_however_large_it_is() -> None:
+    log = Log([row(n, n, "repo.create", "ann", size=10_000) for n in range(3)])
+    pages = follow(log, {}, "desc", max_bytes=1)
+    assert [len(page.found) for page in pages] == [1, 1, 1]
+
+
+def test_a_filter_reads_many_rows_at_once_and_no_filter_few() -> None:
+    log = Log([row(n % 10, n, "repo.create", "ann") for n in range(50)])
+    follow(log, {"type": ["repo"]}, "desc", limit=3)
+    assert set(log.counts) == {1_000}
+    log.counts.clear()
+    follow(log, {}, "desc", limit=3)
+    assert max(log.counts) == 4
+
+
+def test_types_that_do_not_match_are_never_unpacked() -> None:
+    damaged = row(1, 1, "repo.create", "ann")._replace(packed=b"\xff")
+    pages = follow(Log([damaged]), {"type": ["org"]}, "asc")
+    assert ids(pages) == []
+
+
+class TestSpan:
+    @given(st.integers(0, 10), st.integers(0, 9), orders)
+    def test_after_is_strictly_behind(self, moment: int, number: int, order: Order) -> None:
+        position = row(moment, number, "repo.create", "ann").id
+        rest = Span.between(0, None).after(position, order)
+        near = [row(moment, n, "repo.create", "ann").id for n in range(10)]
+        inside = [each for each in near if rest.first <= each < rest.end]
+        behind = [n for n in near if (n > position if order == "asc" else n < position)]
+        assert inside == behind
+
+    def test_after_never_widens(self) -> None:
+        span = Span.between(DAY, DAY + 5)
+        early, late = first_id(DAY - 9), first_id(DAY + 9)
+        assert span.after(early, "asc") == span
+        assert span.after(late, "desc") == span
+        assert span.after(late, "asc").is_empty
+        assert span.after(early, "desc").is_empty
+
+    def test_takes_the_last_time_there_is(self) -> None:
+        last = clock.parse("9999-12-31T23:59:59.999999Z")
+        span = Span.between(0, None)
+        assert span.first <= event_id(last, b"\xff" * 32) < span.end
+
+    @pytest.mark.parametrize(("since", "until"), [(5, 5), (6, 5), (5, 0)])
+    def test_is_empty(self, since: int, until: int) -> None:
+        assert Span.between(since, until).is_empty
+        assert not Span.between(5, 6).is_empty

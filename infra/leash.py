@@ -13,8 +13,8 @@ import signal
 import subprocess
 import sys
 import threading
+import time
 from collections.abc import Mapping, Sequence
-from contextlib import suppress
 from pathlib import Path
 from typing import IO
 
@@ -63,7 +63,9 @@ def main(command: Sequence[str]) -> int:
     threading.Thread(target=_end_with_input, args=(process,), daemon=True).start()
     code = process.wait()
     # What the command started and did not take with it.
-    _signal(process, signal.SIGKILL)
+    deadline = time.monotonic() + GRACE_SECONDS
+    while _signal(process, signal.SIGKILL) and time.monotonic() < deadline:
+        time.sleep(0.01)
     return code
 
 
@@ -77,10 +79,14 @@ def _end_with_input(process: "subprocess.Popen[bytes]") -> None:
         _signal(process, signal.SIGKILL)
 
 
-def _signal(process: "subprocess.Popen[bytes]", number: signal.Signals) -> None:
-    with suppress(ProcessLookupError):
+def _signal(process: "subprocess.Popen[bytes]", number: signal.Signals) -> bool:
+    """Whether there was anyone left in the command's group to send it to."""
+    try:
         # The group's id is that of the process that leads it.
         os.killpg(process.pid, number)
+    except ProcessLookupError:
+        return False
+    return True
 
 
 if __name__ == "__main__":

@@ -17,7 +17,7 @@
     │   └── UnavailableError      503  try the same again after `retry_after` seconds
     └── StoreError                AWS refused in a way that no caller can mend
 
-`ProblemError` carries what RFC 9457 wants; `http.problem` is the only place
+`ProblemError` carries what RFC 9457 wants; `problems.problem` is the only place
 that turns one into a response. What is not a `ProblemError` is a 500 whose
 cause goes to the log and never to the caller.
 """

@@ -9,7 +9,7 @@ import base64
 import json
 import re
 import zlib
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 from urllib.parse import parse_qsl
@@ -28,10 +28,10 @@ from auditlog.errors import (
     ProblemError,
     TooLargeError,
     UnauthenticatedError,
-    UnavailableError,
 )
 from auditlog.event import MAX_USER_AGENT
 from auditlog.keys import Key
+from auditlog.problems import internal, problem
 from auditlog.routes import ROUTES, Route
 from auditlog.store.control import ControlStore
 from auditlog.telemetry import count, logger
@@ -40,8 +40,6 @@ from auditlog.telemetry import count, logger
 KEY_CACHED_FOR = 30.0
 _MOST_CACHED = 1_000
 _MOST_PARAMETERS = 1_000
-#: What the faults of one answer may take; a Lambda answer has 6 MB, and quotes count twice.
-_MOST_FAULT_BYTES = 2_500_000
 _WITHIN_ORG = re.compile(r"/v1/orgs/([^/]*)")
 _BEARER = re.compile(r"[Bb][Ee][Aa][Rr][Ee][Rr] +(\S+)")
 MAX_ACTOR_LENGTH = 256
@@ -249,60 +247,7 @@ class Api:
         if isinstance(error, ProblemError):
             return problem(error, request_id)
         logger.exception("unexpected")
-        return _document(
-            {
-                "type": "urn:auditlog:problem:internal",
-                "title": "Internal error",
-                "status": 500,
-                "detail": "Something failed here; it is in our log.",
-                "request_id": request_id,
-            },
-            {},
-        )
-
-
-def problem(error: ProblemError, request_id: str) -> Response[Any]:
-    """The RFC 9457 document of an error that the caller is told."""
-    headers: dict[str, str] = {}
-    if isinstance(error, UnavailableError):
-        headers["Retry-After"] = str(error.retry_after)
-    elif isinstance(error, UnauthenticatedError):
-        headers["WWW-Authenticate"] = 'Bearer realm="auditlog"'
-    elif isinstance(error, MethodNotAllowedError):
-        headers["Allow"] = ", ".join(sorted(set(error.allowed)))
-    slug = re.sub(r"(?<!^)(?=[A-Z])", "-", type(error).__name__.removesuffix("Error")).lower()
-    listed = list(_listed(error.faults))
-    left_out = len(error.faults) - len(listed)
-    document: dict[str, Any] = {
-        "type": f"urn:auditlog:problem:{slug}",
-        "title": error.title,
-        "status": error.status,
-        "detail": error.detail + (f" {left_out} more faults are not listed." if left_out else ""),
-        "request_id": request_id,
-    }
-    if listed:
-        document["errors"] = listed
-    return _document(document, headers)
-
-
-def _listed(faults: Sequence[Fault]) -> Iterator[dict[str, str]]:
-    """The faults, as far as Lambda can answer with them."""
-    left = _MOST_FAULT_BYTES
-    for fault in faults:
-        shown = fault.as_dict()
-        left -= len(json.dumps(shown))
-        if left < 0:
-            return
-        yield shown
-
-
-def _document(document: Mapping[str, Any], headers: Mapping[str, str]) -> Response[Any]:
-    return Response(
-        status_code=document["status"],
-        content_type="application/problem+json",
-        body=json.dumps(document, ensure_ascii=False),
-        headers={"Cache-Control": "no-store", **headers},
-    )
+        return internal(request_id)
 
 
 def _response(answer: Answer) -> Response[Any]:

@@ -96,7 +96,8 @@ class Org:
 
 def aws(stack: Mapping[str, Any], service: str) -> Any:
     """A client of an AWS service of the laptop stack."""
-    session = boto3.Session(
+    # The stubs know the services that are installed; this takes any.
+    session: Any = boto3.Session(
         aws_access_key_id="test", aws_secret_access_key="test", region_name=stack["region"]
     )
     # Not a second try: a test says how often something happens.

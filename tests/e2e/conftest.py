@@ -1,10 +1,15 @@
+import signal
 from collections.abc import Callable
 from datetime import UTC, datetime
 from typing import Any
 
 import pytest
 
-from tests.e2e.client import Org, create_org
+from tests.e2e import processes
+from tests.e2e.client import Org, create_org, eventually
+from tests.e2e.downloads import ask, ended, look, workers
+
+FILLED = 4_000
 
 
 @pytest.fixture(scope="module")
@@ -34,3 +39,42 @@ def event(request: pytest.FixtureRequest) -> Callable[..., dict[str, Any]]:
         }
 
     return make
+
+
+@pytest.fixture(scope="session")
+def filled(stack: dict[str, Any]) -> Org:
+    """An org with so many events that an export of them takes a while."""
+    org = create_org(stack, "filled")
+    batches = [
+        [
+            {
+                "type": "repo.create",
+                "occurred_at": f"2026-01-01T00:{n // 60 % 60:02}:{n % 60:02}Z",
+                "actor": {"id": f"u-{n % 17}"},
+                "key": str(n),
+            }
+            for n in range(start, start + 1_000)
+        ]
+        for start in range(0, FILLED, 1_000)
+    ]
+    for batch in batches:
+        assert org.publish(*batch)["recorded"] == len(batch)
+    return org
+
+
+@pytest.fixture(scope="session")
+def killed(stack: dict[str, Any], filled: Org) -> dict[str, Any]:
+    """An export whose worker was killed after it had begun, as it was just then.
+
+    Its message is held for a minute more; `test_recovery` looks what became of it.
+    """
+    # The worker that is there already when the message comes is found at once.
+    assert ended(filled, ask(filled, type="billing")["id"])["state"] == "ready"
+    (worker,) = workers(stack)
+    asked = ask(filled, type="repo", compression="none")
+    eventually(lambda: look(filled, asked["id"])["state"] == "running", every=0.01)
+    processes.send(signal.SIGSTOP, [worker])
+    stopped = look(filled, asked["id"])
+    processes.send(signal.SIGKILL, [worker])
+    eventually(lambda: not processes.alive(worker))
+    return stopped | {"killed_at": time.monotonic()}

@@ -155,7 +155,10 @@ FILTERS: list[tuple[dict[str, Any], Callable[[Record], bool]]] = [
             )
         ),
     ),
-    ({"target": f"AWS::S3::Bucket/{BUCKET}"}, lambda r: _acts_on_bucket(r, BUCKET)),
+    (
+        {"type": "aws.s3", "target": f"AWS::S3::Bucket/{BUCKET}"},
+        lambda r: _acts_on_bucket(r, BUCKET),
+    ),
     ({"ip": "10.0.0.0/8"}, lambda r: _is_from(r, "10.0.0.0/8")),
     (
         {"ip": ["192.168.10.77", "52.45.102.0/25"]},

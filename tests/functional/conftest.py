@@ -5,6 +5,7 @@ Both tables are dynoxide's; S3, SQS and Secrets Manager are moto's.
 
 import base64
 import gzip
+import io
 import itertools
 import json
 import secrets
@@ -12,26 +13,25 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from types import ModuleType, SimpleNamespace
-from typing import Any, Protocol
+from typing import Any
 from urllib.parse import urlencode
+
+import pytest
+from moto import mock_aws
 
 import export.handler
 import export.worker
 import manage.handler
 import publish.handler
-import pytest
 import query.handler
 import record.handler
-import retain.handler
-from auditlog import bootstrap, clock, keys, routes
+from auditlog import bootstrap, clock, keys, routes, telemetry
 from auditlog.keys import Grant
 from auditlog.settings import SETTINGS
 from auditlog.store import aws
 from auditlog.store.control import ControlStore
 from auditlog.store.events import EventStore
 from auditlog.store.exports import ExportStore
-from moto import mock_aws
-
 from tests.engines import Dynoxide
 
 EVENTS = Path(__file__).parents[2] / "events"
@@ -290,7 +290,7 @@ def _fits(route: routes.Route, method: str, path: str) -> bool:
     return (
         route.method == method
         and len(wanted) == len(given)
-        and all(w == g or w[:1] == "{" and g for w, g in zip(wanted, given, strict=True))
+        and all(w == g or (w[:1] == "{" and g) for w, g in zip(wanted, given, strict=True))
     )
 
 
@@ -310,9 +310,7 @@ def clients(dynoxide: Dynoxide) -> SimpleNamespace:
 
 
 @pytest.fixture
-def world(
-    clients: SimpleNamespace, monkeypatch: pytest.MonkeyPatch
-) -> Iterator[World]:
+def world(clients: SimpleNamespace, monkeypatch: pytest.MonkeyPatch) -> Iterator[World]:
     """A deployment with the org `acme`, empty otherwise."""
     suffix = secrets.token_hex(6)
     monkeypatch.setenv("POWERTOOLS_SERVICE_NAME", "auditlog")
@@ -350,6 +348,15 @@ def world(
         aws.secret.cache_clear()
 
 
+@pytest.fixture
+def logged(monkeypatch: pytest.MonkeyPatch) -> io.StringIO:
+    """What the functions write to their logs, line by line."""
+    written = io.StringIO()
+    for handler in telemetry.logger._logger.handlers:
+        monkeypatch.setattr(handler, "stream", written)
+    return written
+
+
 def create_table(client: Any, name: str) -> None:
     """As `Dynoxide.create_table`, with a client that is there already."""
     client.create_table(
@@ -383,10 +390,8 @@ def zipped(value: Any) -> bytes:
     return gzip.compress(value if isinstance(value, bytes) else json.dumps(value).encode())
 
 
-class Fault(Protocol):
-    """Decides about one call of a client: its method's name, its number, the call itself."""
-
-    def __call__(self, name: str, number: int, call: Callable[[], Any]) -> Any: ...
+#: Decides about one call of a client: its method's name, its number, the call itself.
+Fault = Callable[[str, int, Callable[[], Any]], Any]
 
 
 class Watched:

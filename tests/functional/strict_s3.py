@@ -3,14 +3,18 @@
 Part sizes are judged against `auditlog.store.objects.MIN_PART`, so that a test may shrink both.
 """
 
+# ruff: noqa: N803 -- parameters are named as boto3 names them
+
 import base64
 import io
 import itertools
 import zlib
+from types import SimpleNamespace
 from typing import Any
 
-from auditlog.store import objects
 from botocore.exceptions import ClientError
+
+from auditlog.store import objects
 
 
 def error(code: str, operation: str) -> ClientError:
@@ -120,6 +124,9 @@ class StrictS3:
         self._upload(UploadId, "AbortMultipartUpload")
         del self.uploads[UploadId]
         return {}
+
+    def get_paginator(self, name: str) -> Any:
+        return SimpleNamespace(paginate=lambda **arguments: [getattr(self, name)(**arguments)])
 
     def generate_presigned_url(self, operation: str, **_how: Any) -> str:
         return f"https://s3.example/{operation}"

@@ -4,13 +4,13 @@ import base64
 import json
 from typing import Any
 
-import manage.handler
 import pytest
+
+import manage.handler
 import query.handler
 from auditlog import clock, http, keys
 from auditlog.errors import ConflictError
 from auditlog.keys import ALL_GRANTS, Grant
-
 from tests.functional.conftest import ORG, Watched, World, an_event, sample
 
 PATH = f"/v1/orgs/{ORG}/keys"
@@ -178,9 +178,7 @@ def test_a_key_of_another_org_cannot_be_revoked(world: World) -> None:
     world.call("DELETE", f"{PATH}/{keys.key_id(stranger)}").is_problem(404)
     world.call("DELETE", f"{PATH}/{keys.key_id(stranger)}", key=stranger).is_problem(404)
     assert world.everything() == before
-    assert [k["id"] for k in world.call("GET", PATH).json["keys"]] == [
-        keys.key_id(world.admin_key)
-    ]
+    assert [k["id"] for k in world.call("GET", PATH).json["keys"]] == [keys.key_id(world.admin_key)]
 
 
 def test_a_key_may_revoke_itself(world: World) -> None:
@@ -207,4 +205,3 @@ def test_a_name_that_no_org_can_have(world: World, name: str) -> None:
 def test_a_retention_that_no_org_can_have(world: World, days: int) -> None:
     with pytest.raises(ValueError, match="retention"):
         world.org("brief", retention_days=days)
-

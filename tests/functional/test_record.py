@@ -4,11 +4,11 @@ import json
 from typing import Any
 
 import pytest
+from botocore.exceptions import ClientError
+
 import record.handler
 from auditlog import canonical, clock
 from auditlog.errors import UnavailableError
-from botocore.exceptions import ClientError
-
 from tests.functional.conftest import ORG, Watched, World, an_event, message, sample
 
 MILLISECOND = 1_000
@@ -184,7 +184,19 @@ def test_a_redrive_keeps_the_original_time(world: World) -> None:
 
 @pytest.mark.parametrize(
     "claimed",
-    ["1", "0", "-5", "", "soon", "9" * 13, "9" * 5_000, "1780687920155.5", "\u0661", "old", "future"],
+    [
+        "1",
+        "0",
+        "-5",
+        "",
+        "soon",
+        "9" * 13,
+        "9" * 5_000,
+        "1780687920155.5",
+        "\u0661",
+        "old",
+        "future",
+    ],
 )
 def test_a_time_that_a_redrive_cannot_have_is_rejected(world: World, claimed: str) -> None:
     now = clock.now() // MILLISECOND

@@ -6,18 +6,22 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
+from botocore.exceptions import ClientError
+
 from auditlog import clock, intake, keys
 from auditlog.bodies import MAX_BYTES
 from auditlog.keys import ALL_GRANTS, Grant
 from auditlog.routes import CREATE_EXPORT, CREATE_KEY, EVENT_TYPES, PUBLISH, ROUTES, Route
-from botocore.exceptions import ClientError
-
 from tests.functional.conftest import FUNCTIONS, ORG, Response, Watched, World, an_event
 
 CLOSED = [route for route in ROUTES if not route.public]
 OF_AN_ORG = [route for route in ROUTES if "{org}" in route.path]
 WITH_BODY = [route for route in ROUTES if route.body]
-MOST_BYTES = {PUBLISH.name: intake.MAX_BODY_BYTES, "create_key": MAX_BYTES, "create_export": MAX_BYTES}
+MOST_BYTES = {
+    PUBLISH.name: intake.MAX_BODY_BYTES,
+    "create_key": MAX_BYTES,
+    "create_export": MAX_BYTES,
+}
 #: A body of each route that breaks one rule, and where.
 BROKEN: dict[str, tuple[dict[str, Any], str]] = {
     PUBLISH.name: ({"events": [an_event(), an_event(type="repo.craete")]}, "/events/1/type"),
@@ -78,7 +82,9 @@ def test_without_a_good_credential_401_and_nothing_else_is_said(
         ORG, "x", ALL_GRANTS, now=0, expires_at=None, random=secrets.token_bytes
     ).secret
     typo = world.admin_key[:-1] + ("0" if world.admin_key[-1] != "0" else "1")
-    other_secret = keys.mint(ORG, "x", ALL_GRANTS, now=0, expires_at=None, random=secrets.token_bytes)
+    other_secret = keys.mint(
+        ORG, "x", ALL_GRANTS, now=0, expires_at=None, random=secrets.token_bytes
+    )
     guessed = other_secret.secret[:17].replace(other_secret.id, str(keys.key_id(world.admin_key)))
     expired = world.key(*ALL_GRANTS, expires_at=clock.now() - 1)
     before = world.everything()
@@ -102,7 +108,9 @@ def test_without_a_good_credential_401_and_nothing_else_is_said(
     assert world.everything() == before
 
 
-def test_a_typo_in_a_credential_needs_no_look_up(world: World, ask: Callable[..., Response]) -> None:
+def test_a_typo_in_a_credential_needs_no_look_up(
+    world: World, ask: Callable[..., Response]
+) -> None:
     watched = Watched(world.dynamodb, lambda _name, _number, call: call())
     world.dynamodb = watched
     typo = world.admin_key[:-1] + ("0" if world.admin_key[-1] != "0" else "1")
@@ -276,8 +284,8 @@ def test_what_fails_within_says_nothing_of_it(
     """AWS's words, names of tables and code, and stack traces stay inside."""
 
     def broken(name: str, _number: int, _call: Any) -> Any:
-        error = {"Code": "ValidationException", "Message": f"internal {world.control_table}"}
-        raise ClientError({"Error": error}, name)
+        words = f"internal {world.control_table}"
+        raise ClientError({"Error": {"Code": "ValidationException", "Message": words}}, name)
 
     def busy(name: str, _number: int, _call: Any) -> Any:
         raise ClientError({"Error": {"Code": "ThrottlingException", "Message": "internal"}}, name)
@@ -296,5 +304,3 @@ def test_what_fails_within_says_nothing_of_it(
         lower = answer.text.lower()
         for word in ("internal ", "traceback", "boto", "dynamodb", "exception", ".py", "control-"):
             assert word not in lower.replace('"internal error"', "")
-
-

@@ -5,6 +5,8 @@ from typing import Any
 from urllib.parse import parse_qs, urljoin, urlsplit
 
 import pytest
+from openapi_spec_validator import validate
+
 import query.handler
 from auditlog import clock
 from auditlog.catalog import Catalog
@@ -12,8 +14,6 @@ from auditlog.event import ADDED_FIELDS
 from auditlog.keys import Grant
 from auditlog.store.control import ControlStore
 from auditlog.store.events import EventStore
-from openapi_spec_validator import validate
-
 from tests.functional.conftest import ORG, World, an_event, events_at, pages, sample
 
 NOON = clock.parse("2026-06-02T12:00:00Z")
@@ -279,15 +279,13 @@ def test_nothing_past_its_time_is_shown_though_it_is_stored(
     now = clock.now()
     key = world.org("brief", retention_days=1)
     edge = now - clock.DAY + clock.HOUR
-    old, young = world.publish(
-        *events_at(edge, edge + clock.HOUR), org="brief", key=key
-    )
+    old, young = world.publish(*events_at(edge, edge + clock.HOUR), org="brief", key=key)
     assert len(world.search(org="brief", key=key).json["events"]) == 2
     monkeypatch.setattr(clock, "now", lambda: now + clock.HOUR)
     assert len(world.search(org="brief", key=key).json["events"]) == 2
     monkeypatch.setattr(clock, "now", lambda: now + clock.HOUR + 1)
-    for query in ({}, {"since": "1970-01-01"}, {"order": "asc"}, {"include_hidden": "true"}):
-        assert [e["id"] for e in world.search(org="brief", key=key, **query).json["events"]] == [
+    for asked in ({}, {"since": "1970-01-01"}, {"order": "asc"}, {"include_hidden": "true"}):
+        assert [e["id"] for e in world.search(org="brief", key=key, **asked).json["events"]] == [
             young
         ]
     world.call("GET", f"/v1/orgs/brief/events/{old}", key=key).is_problem(404)

@@ -6,7 +6,7 @@ from ipaddress import ip_address
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from auditlog import clock, filters, plan
@@ -83,18 +83,19 @@ def several(values: Sequence[str]) -> st.SearchStrategy[list[str]]:
     return st.lists(st.sampled_from(values), min_size=1, max_size=3)
 
 
-queries = st.fixed_dictionaries(
-    {},
-    optional={
-        "type": several(list(TYPES)),
-        "actor": several(PEOPLE[:3]),
-        "target": several(["1", "2", "repo/1", "user/2", "user"]),
-        "ip": several(BLOCKS),
-        "country": several(COUNTRIES),
-        "since": st.sampled_from(DAYS).map(lambda day: [day]),
-        "until": st.sampled_from(DAYS).map(lambda day: [day]),
-        "include_hidden": st.sampled_from([["true"], ["false"]]),
-    },
+parameters: dict[str, st.SearchStrategy[list[str]]] = {
+    "type": several(list(TYPES)),
+    "actor": several(PEOPLE[:3]),
+    "target": several(["1", "2", "repo/1", "user/2", "user"]),
+    "ip": several(BLOCKS),
+    "country": several(COUNTRIES),
+    "since": st.sampled_from(DAYS).map(lambda day: [day]),
+    "until": st.sampled_from(DAYS).map(lambda day: [day]),
+    "include_hidden": st.sampled_from([["true"], ["false"]]),
+}
+# Few at once: with all of them next to nothing would match, and nothing be told apart.
+queries = st.lists(st.sampled_from(sorted(parameters)), max_size=3, unique=True).flatmap(
+    lambda names: st.fixed_dictionaries({name: parameters[name] for name in names})
 )
 
 
@@ -152,6 +153,7 @@ def matches(event: Mapping[str, Any], wanted: Filter) -> bool:
     return found is not None
 
 
+@settings(max_examples=300)
 @given(st.lists(events, min_size=1, max_size=8), queries, st.booleans())
 def test_as_brute_force(sent: list[Any], query: dict[str, list[str]], hidden: bool) -> None:
     wanted = parse(query, hidden_by_default=hidden)
@@ -182,6 +184,36 @@ def test_types(value: str) -> None:
 )
 def test_hidden(query: dict[str, list[str]], hidden_by_default: bool, shown: bool) -> None:
     assert parse(query, hidden_by_default=hidden_by_default).takes_type(HIDDEN) == shown
+
+
+@pytest.mark.parametrize(
+    ("query", "found"),
+    [
+        ({"actor": ["u1"]}, True),
+        ({"actor": ["Ann"]}, True),
+        ({"actor": ["x", "Ann"]}, True),
+        ({"actor": ["ann"]}, False),
+        ({"actor": ["An"]}, False),
+        ({"target": ["r1"]}, True),
+        ({"target": ["repo/r1"]}, True),
+        ({"target": ["x", "user/u2"]}, True),
+        ({"target": ["user/r1"]}, False),
+        ({"target": ["lab"]}, False),
+        ({"target": ["repo"]}, False),
+        ({"actor": ["u1"], "target": ["r2"]}, False),
+        ({"country": ["DE", "pt"]}, True),
+        ({"country": ["DE"]}, False),
+    ],
+)
+def test_who_what_and_where(query: dict[str, list[str]], found: bool) -> None:
+    event = {
+        "type": "org.join",
+        "occurred_at": DAYS[0],
+        "actor": {"id": "u1", "name": "Ann"},
+        "targets": [{"type": "repo", "id": "r1", "name": "lab"}, {"type": "user", "id": "u2"}],
+        "location": {"country": "PT", "region": "DE"},
+    }
+    assert matches(event, parse(query)) == found
 
 
 @pytest.mark.parametrize(

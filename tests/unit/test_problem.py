@@ -29,7 +29,7 @@ def document(error: ProblemError) -> dict[str, Any]:
 
 @pytest.mark.parametrize("kind", EVERY, ids=lambda kind: kind.__name__)
 def test_every_problem_has_one_envelope(kind: type[ProblemError]) -> None:
-    more = {"allowed": ["GET"]} if kind is errors.MethodNotAllowedError else {}
+    more: dict[str, Any] = {"allowed": ["GET"]} if kind is errors.MethodNotAllowedError else {}
     made = document(kind("What was wrong.", **more))
     assert set(made) == {"type", "title", "status", "detail", "request_id"}
     assert made["detail"] == "What was wrong."

@@ -104,7 +104,7 @@ def translated(action: str) -> Generator[None]:
     except ClientError as error:
         if _is_failed_condition(error):
             raise ConditionFailedError from error
-        code = error.response.get("Error", {}).get("Code", "")
+        code = _code(error)
         status = error.response.get("ResponseMetadata", {}).get("HTTPStatusCode", 0)
         if code in PASSING or status >= 500:  # noqa: PLR2004 -- HTTP's own border
             raise UnavailableError("A store is busy; send the same again.") from error
@@ -114,10 +114,17 @@ def translated(action: str) -> Generator[None]:
 
 
 def _is_failed_condition(error: ClientError) -> bool:
-    code = error.response.get("Error", {}).get("Code")
-    if code == "ConditionalCheckFailedException":
-        return True
-    reasons = error.response.get("CancellationReasons", [])
-    return code == "TransactionCanceledException" and any(
-        reason.get("Code") == "ConditionalCheckFailed" for reason in reasons
+    return _code(error) == "ConditionalCheckFailedException" or (
+        "ConditionalCheckFailed" in _cancelled_for(error)
     )
+
+
+def _code(error: ClientError) -> str:
+    """AWS's name for what happened; of a transaction, for why it was cancelled."""
+    code = error.response.get("Error", {}).get("Code", "")
+    return next((reason for reason in _cancelled_for(error) if reason in PASSING), code)
+
+
+def _cancelled_for(error: ClientError) -> list[str]:
+    reasons = error.response.get("CancellationReasons", [])
+    return [reason.get("Code", "None") for reason in reasons]

@@ -1,0 +1,107 @@
+"""What is measured on: the laptop stack's own sample events, and a bucket in memory."""
+
+import hashlib
+from collections.abc import Iterator
+from datetime import UTC, datetime
+from itertools import count, islice
+from typing import Any
+
+from auditlog import clock, event, intake
+from auditlog.catalog import Catalog
+from auditlog.event import NewEvent, Record, Rules
+from infra.samples import sample_events
+
+ORG = "acme"
+SECRET = b"not a secret"
+CATALOG = Catalog.default()
+NOW = datetime(2026, 6, 1, tzinfo=UTC)
+RULES = Rules(CATALOG, ORG, None, clock.parse("2026-06-01T00:00:00Z"))
+
+_FEW = 3_000
+
+
+def published(number: int) -> list[dict[str, Any]]:
+    """So many events as a publisher has them: varied, some 500 bytes each."""
+    return list(sample_events(NOW, number, 1))
+
+
+def records(number: int) -> Iterator[Record]:
+    """So many different records, of 3,000 events whose times are moved apart."""
+    few = published(min(number, _FEW))
+    for number_of_round in count():
+        for one in few:
+            number -= 1
+            if number < 0:
+                return
+            if number_of_round:
+                moved = clock.parse(one["occurred_at"]) - number_of_round * 97
+                one = {**one, "occurred_at": clock.text(moved)}  # noqa: PLW2901 -- a copy
+            yield event.admit(one, RULES, SECRET)
+
+
+def new_events(number: int) -> Iterator[list[NewEvent]]:
+    """The same, ready to be inserted, 1,000 at a time."""
+    left = records(number)
+    while batch := list(islice(left, 1_000)):
+        yield intake.new_events(batch, RULES, RULES.judged_at)
+
+
+class Bucket:
+    """As much of S3 as an export needs; counts the bytes and forgets them.
+
+    Slices are remembered by size alone, so that what is measured is the job
+    and not this.
+    """
+
+    def __init__(self) -> None:
+        self.bytes = 0
+        self._sizes: dict[str, int] = {}
+
+    def put_object(self, *, Key: str, Body: bytes, **_: Any) -> dict[str, Any]:  # noqa: N803 -- S3's own names
+        """Takes an object."""
+        self._sizes[Key] = len(Body)
+        self.bytes = len(Body)
+        return {}
+
+    def create_multipart_upload(self, *, Key: str, **_: Any) -> dict[str, Any]:  # noqa: N803 -- as above
+        """Begins an upload."""
+        self._sizes[Key] = 0
+        return {"UploadId": Key}
+
+    def upload_part(self, *, Key: str, Body: bytes, **_: Any) -> dict[str, Any]:  # noqa: N803 -- as above
+        """Takes a part."""
+        self._sizes[Key] += len(Body)
+        return {"ETag": hashlib.md5(Body, usedforsecurity=False).hexdigest()}
+
+    def upload_part_copy(self, *, Key: str, CopySourceRange: str, **_: Any) -> dict[str, Any]:  # noqa: N803 -- as above
+        """Copies a range, which costs the client nothing."""
+        first, last = CopySourceRange.removeprefix("bytes=").split("-")
+        self._sizes[Key] += int(last) - int(first) + 1
+        return {"CopyPartResult": {"ETag": "copied"}}
+
+    def complete_multipart_upload(self, *, Key: str, **_: Any) -> dict[str, Any]:  # noqa: N803 -- as above
+        """Ends an upload."""
+        self.bytes = self._sizes[Key]
+        return {}
+
+    def get_object(self, *, Range: str, **_: Any) -> dict[str, Any]:  # noqa: N803 -- as above
+        """A range of an object: so many bytes, of no content."""
+        first, last = Range.removeprefix("bytes=").split("-")
+        return {"Body": _Body(int(last) - int(first) + 1)}
+
+    def get_paginator(self, _name: str) -> Any:
+        """A listing of nothing."""
+        return _Nothing()
+
+
+class _Body:
+    def __init__(self, size: int) -> None:
+        self._size = size
+
+    def read(self) -> bytes:
+        return bytes(self._size)
+
+
+class _Nothing:
+    def paginate(self, **_: Any) -> list[Any]:
+        return []

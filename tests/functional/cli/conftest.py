@@ -1,0 +1,53 @@
+"""What the tests of the command are called in: a shell, and a cloud that moto makes."""
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import boto3
+import pytest
+from moto import mock_aws
+
+from tests.functional.cli.service import API, KEY, Cloud, Service, Shell, write_stack
+
+
+@pytest.fixture
+def service() -> Service:
+    return Service()
+
+
+@pytest.fixture
+def shell(service: Service, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Shell:
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.delenv("AUDITLOG_STACK", raising=False)
+    for name, value in (("API_URL", API), ("KEY", KEY), ("ORG", "acme")):
+        monkeypatch.setenv(f"AUDITLOG_{name}", value)
+    return Shell(service)
+
+
+@pytest.fixture
+def cloud(shell: Shell, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[Cloud]:
+    for name in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"):
+        monkeypatch.setenv(name, "testing")
+    for name in ("AWS_PROFILE", "AWS_ENDPOINT_URL"):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setenv("AWS_DEFAULT_REGION", "us-east-1")
+    with mock_aws():
+        sqs = boto3.client("sqs", region_name="us-east-1")
+        names = {"queue_url": "inbox", "rejects_queue_url": "rejects", "inbox_dlq_url": "dlq"}
+        stack = {key: sqs.create_queue(QueueName=n)["QueueUrl"] for key, n in names.items()}
+        dynamodb = boto3.client("dynamodb", region_name="us-east-1")
+        dynamodb.create_table(
+            TableName="control",
+            KeySchema=[
+                {"AttributeName": "pk", "KeyType": "HASH"},
+                {"AttributeName": "sk", "KeyType": "RANGE"},
+            ],
+            AttributeDefinitions=[
+                {"AttributeName": "pk", "AttributeType": "S"},
+                {"AttributeName": "sk", "AttributeType": "S"},
+            ],
+            BillingMode="PAY_PER_REQUEST",
+        )
+        stack |= {"control_table": "control", "region": "us-east-1"}
+        write_stack(tmp_path, stack)
+        yield Cloud(sqs, dynamodb, stack)

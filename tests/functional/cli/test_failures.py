@@ -1,0 +1,36 @@
+"""What the command says of the service's refusals, and in its help."""
+
+import httpx
+import pytest
+
+from auditlog.cli.client import ATTEMPTS
+from tests.functional.cli.service import Shell, problem
+
+
+def test_a_problem_is_printed_with_its_place_and_what_to_do(shell: Shell) -> None:
+    place = [{"parameter": "since", "detail": "expected RFC 3339"}]
+    shell.service.first = [lambda _: problem(400, "Malformed request", place)]
+    result = shell("search", "--since", "x", code=1)
+    assert "Malformed request (400)" in result.stderr
+    assert "  since: expected RFC 3339" in result.stderr
+    assert result.stdout == ""
+
+
+@pytest.mark.parametrize("answer", [httpx.Response(200, text="<html>"), httpx.Response(502)])
+def test_an_answer_that_is_none_of_ours_is_no_traceback(
+    shell: Shell, answer: httpx.Response
+) -> None:
+    shell.service.first = [lambda _: answer] * ATTEMPTS
+    assert "Error: " in shell("search", code=1).stderr
+
+
+def test_every_command_has_help_with_an_example(shell: Shell) -> None:
+    commands = ["publish", "import", "search", "event", "types", "export", "org create"]
+    commands += [f"keys {name}" for name in ("create", "list", "revoke")]
+    commands += [f"exports {name}" for name in ("list", "download", "delete")]
+    commands += [f"rejects {name}" for name in ("list", "redrive")]
+    for command in commands:
+        shown = shell(*command.split(), "--help").stdout
+        assert "Example" in shown, command
+        assert "AUDITLOG_ORG" in shown, command
+    assert "Exit codes" in shell("--help").stdout

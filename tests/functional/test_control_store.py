@@ -1,0 +1,257 @@
+"""The control table: orgs, keys and exports, written whole or not at all."""
+
+import dataclasses
+from typing import Any
+
+import pytest
+from botocore.exceptions import ClientError, ConnectTimeoutError
+
+from auditlog import bootstrap, clock, keys
+from auditlog.errors import ConflictError, NotFoundError, StoreError, UnavailableError
+from auditlog.exports import Export, Requester, Slice, State
+from auditlog.formats import Compression, Format
+from auditlog.keys import Grant
+from auditlog.plan import Span
+from auditlog.store import aws
+from tests.functional.conftest import ORG, Watched, World
+
+NOW = 1_780_000_000_000_000
+
+
+def an_export(**changes: Any) -> Export:
+    export = Export(
+        id="000001",
+        org=ORG,
+        state=State.QUEUED,
+        format=Format.JSON,
+        compression=Compression.GZIP,
+        filter={"type": ["repo"], "include_hidden": ["true"]},
+        span=Span.between(0, NOW),
+        requested_by=Requester("usr_1", "Ada", "key1"),
+        created_at=NOW,
+        updated_at=NOW,
+    )
+    return dataclasses.replace(export, **changes)
+
+
+def finish(world: World, export: Export) -> bool:
+    return world.exports.complete(export, events=3, size=9, completed_at=NOW, expires_at=NOW + 1)
+
+
+class TestOrgs:
+    def test_an_org_is_read_as_it_was_made(self, world: World) -> None:
+        bootstrap.create_org(world.control, "brief", retention_days=30, now=NOW)
+        found = world.control.org("brief")
+        assert found is not None
+        assert (found.name, found.retention_days, found.created_at) == ("brief", 30, NOW)
+        acme = world.control.org(ORG)
+        assert acme is not None
+        assert acme.retention_days is None
+        assert world.control.org("none") is None
+        assert [org.name for org in world.control.orgs()] == [ORG, "brief"]
+
+    def test_every_org_is_listed_over_many_pages(self, world: World) -> None:
+        sound = world.dynamodb
+
+        class Client:
+            @staticmethod
+            def query(**arguments: Any) -> Any:
+                return sound.query(Limit=2, **arguments)
+
+            def __getattr__(self, name: str) -> Any:
+                return getattr(sound, name)
+
+        for number in range(5):
+            world.org(f"org{number}")
+        world.dynamodb = Client()
+        assert [org.name for org in world.control.orgs()] == [ORG, *(f"org{n}" for n in range(5))]
+
+    def test_an_org_that_exists_is_not_made_again_and_no_key_of_it_is_left(
+        self, world: World
+    ) -> None:
+        before = world.rows(world.control_table)
+        with pytest.raises(ConflictError):
+            bootstrap.create_org(world.control, ORG, retention_days=1, now=NOW)
+        assert world.rows(world.control_table) == before
+
+
+class TestKeys:
+    def test_a_key_has_two_items_and_only_one_of_them_the_hash(self, world: World) -> None:
+        secret = world.key(Grant.EVENTS_READ, expires_at=NOW)
+        key_id = keys.key_id(secret)
+        rows = [r for r in world.rows(world.control_table) if key_id in r["pk"]["S"] + r["sk"]["S"]]
+        assert {(r["pk"]["S"], r["sk"]["S"], "hash" in r) for r in rows} == {
+            (f"key#{key_id}", "key", True),
+            (f"org#{ORG}", f"key#{key_id}", False),
+        }
+        key = world.control.key(str(key_id))
+        assert key is not None
+        assert key.opens(secret)
+        assert (key.org, key.grants, key.expires_at) == (ORG, (Grant.EVENTS_READ,), NOW)
+
+    def test_a_key_is_never_written_over(self, world: World) -> None:
+        minted = keys.mint(ORG, "x", (), now=NOW, expires_at=None, random=bytes)
+        world.control.create_key(minted.key)
+        before = world.rows(world.control_table)
+        with pytest.raises(aws.ConditionFailedError):
+            world.control.create_key(dataclasses.replace(minted.key, org="umbrella"))
+        assert world.rows(world.control_table) == before
+
+    def test_a_key_goes_whole_or_not_at_all(self, world: World) -> None:
+        key_id = str(keys.key_id(world.admin_key))
+        before = world.rows(world.control_table)
+        with pytest.raises(NotFoundError):
+            world.control.delete_key("umbrella", key_id)
+        assert world.rows(world.control_table) == before
+        world.control.delete_key(ORG, key_id)
+        assert world.control.key(key_id) is None
+        assert world.control.keys(ORG) == []
+
+
+class TestExports:
+    def test_an_export_is_read_as_it_was_made(self, world: World) -> None:
+        export = an_export()
+        world.exports.create(export)
+        assert world.exports.get(ORG, export.id) == export
+        assert world.exports.get("umbrella", export.id) is None
+        assert world.exports.newest(ORG) == [export]
+        with pytest.raises(aws.ConditionFailedError):
+            world.exports.create(an_export(state=State.READY))
+        assert world.exports.get(ORG, export.id) == export
+
+    @pytest.mark.parametrize(
+        ("reached", "allowed"),
+        [
+            (State.QUEUED, {"report", "fail", "cancel"}),
+            (State.RUNNING, {"report", "complete", "fail", "cancel"}),
+            (State.READY, {"expire"}),
+            (State.FAILED, set()),
+            (State.CANCELLED, set()),
+            (State.EXPIRED, set()),
+        ],
+    )
+    def test_each_change_of_state_from_each_state(
+        self, world: World, reached: State, allowed: set[str]
+    ) -> None:
+        changes = {
+            "report": lambda e: world.exports.report(e, events=1, fraction=0.25, now=NOW),
+            "complete": lambda e: finish(world, e),
+            "fail": lambda e: world.exports.fail(e, "why", NOW),
+            "cancel": lambda e: world.exports.cancel(e, NOW),
+            "expire": lambda e: world.exports.expire(e, NOW),
+        }
+        done = set()
+        for name, change in changes.items():
+            export = an_export(id=name, state=reached)
+            world.exports.create(export)
+            if change(export):
+                done.add(name)
+            else:
+                assert world.exports.get(ORG, name) == export
+        assert done == allowed
+
+    def test_what_is_reported_is_read(self, world: World) -> None:
+        export = an_export()
+        world.exports.create(export)
+        assert world.exports.report(export, events=7, fraction=1 / 3, now=NOW + 5)
+        found = world.exports.get(ORG, export.id)
+        assert found is not None
+        assert (found.state, found.events_so_far, found.updated_at) == (State.RUNNING, 7, NOW + 5)
+        assert found.fraction == pytest.approx(1 / 3)
+        assert finish(world, export)
+        found = world.exports.get(ORG, export.id)
+        assert found is not None
+        assert (found.state, found.events, found.bytes) == (State.READY, 3, 9)
+
+    def test_a_change_of_an_export_that_is_not_there_makes_none(self, world: World) -> None:
+        before = world.rows(world.control_table)
+        assert not world.exports.cancel(an_export(), NOW)
+        assert not finish(world, an_export())
+        assert world.rows(world.control_table) == before
+
+    def test_of_two_attempts_at_a_slice_the_first_wins_and_both_are_told(
+        self, world: World
+    ) -> None:
+        export = an_export()
+        assert world.exports.winner(export, 0) is None
+        first, second = Slice(0, "a", 1, 2), Slice(0, "b", 3, 4)
+        assert world.exports.win(export, first) == first
+        assert world.exports.win(export, second) == first
+        assert world.exports.winner(export, 0) == first
+        assert world.exports.winner(export, 1) is None
+        assert world.exports.winner(an_export(id="2"), 0) is None
+
+
+@pytest.mark.parametrize(
+    ("error", "expected"),
+    [
+        (ClientError({"Error": {"Code": "ThrottlingException"}}, "x"), UnavailableError),
+        (ClientError({"Error": {"Code": "InternalServerError"}}, "x"), UnavailableError),
+        (
+            ClientError(
+                {"Error": {"Code": "Odd"}, "ResponseMetadata": {"HTTPStatusCode": 503}},  # type: ignore[typeddict-item] -- as little as may come
+                "x",
+            ),
+            UnavailableError,
+        ),
+        (ConnectTimeoutError(endpoint_url="x"), UnavailableError),
+        (ClientError({"Error": {"Code": "AccessDeniedException"}}, "x"), StoreError),
+        (ClientError({"Error": {"Code": "ValidationException"}}, "x"), StoreError),
+        (
+            ClientError(
+                {
+                    "Error": {"Code": "TransactionCanceledException"},
+                    "CancellationReasons": [{"Code": "None"}, {"Code": "TransactionConflict"}],
+                },  # type: ignore[typeddict-item] -- as DynamoDB sends it
+                "x",
+            ),
+            UnavailableError,
+        ),
+    ],
+)
+def test_aws_errors_in_our_own_words(
+    world: World, error: Exception, expected: type[Exception]
+) -> None:
+    def fail(_name: str, _number: int, _call: Any) -> Any:
+        raise error
+
+    world.dynamodb = Watched(world.dynamodb, fail)
+    for attempt in (
+        lambda: world.control.org(ORG),
+        lambda: list(world.control.orgs()),
+        lambda: world.control.keys(ORG),
+        lambda: world.control.delete_key(ORG, "k"),
+        lambda: world.exports.create(an_export()),
+        lambda: world.exports.get(ORG, "x"),
+        lambda: world.exports.newest(ORG),
+        lambda: world.exports.cancel(an_export(), NOW),
+        lambda: world.exports.win(an_export(), Slice(0, "a", 1, 1)),
+    ):
+        with pytest.raises(expected) as caught:
+            attempt()
+        assert caught.value.__cause__ is error
+
+
+def test_everything_in_the_control_table_is_read_with_strong_consistency(world: World) -> None:
+    weak: list[str] = []
+    sound = world.dynamodb
+
+    class Client:
+        def __getattr__(self, name: str) -> Any:
+            def called(**arguments: Any) -> Any:
+                if not arguments["ConsistentRead"]:
+                    weak.append(name)
+                return getattr(sound, name)(**arguments)
+
+            return called
+
+    world.dynamodb = Client()
+    world.control.org(ORG)
+    world.control.keys(ORG)
+    world.control.key(str(keys.key_id(world.admin_key)))
+    list(world.control.orgs())
+    world.exports.newest(ORG)
+    world.exports.get(ORG, "x")
+    world.exports.winner(an_export(), 0)
+    assert weak == []
+    assert clock.now() > NOW

@@ -1,0 +1,255 @@
+"""The events table: inserts that promise, reads that are complete, deletes that may repeat."""
+
+import dataclasses
+from collections.abc import Sequence
+from typing import Any
+
+import pytest
+from botocore.exceptions import ClientError
+
+from auditlog import canonical, clock
+from auditlog.catalog import Catalog
+from auditlog.errors import StoreError, UnavailableError
+from auditlog.event import NewEvent, Record, Rules, admit, first_id
+from auditlog.plan import Span
+from auditlog.store.events import EventStore, Outcome
+from tests.functional.conftest import ORG, Watched, World, an_event
+
+NOON = clock.parse("2026-06-02T12:00:00Z")
+RULES = Rules(Catalog.default(), ORG, None, NOON + clock.DAY)
+ALL = Span.between(0, None)
+
+
+def new(moment: int = NOON, org: str = ORG, **changes: Any) -> NewEvent:
+    event = an_event(occurred_at=clock.text(moment), **changes)
+    return NewEvent(org, admit(event, RULES, b"secret"), moment, None)
+
+
+def insert(world: World, events: Sequence[NewEvent]) -> list[Outcome]:
+    return world.log.insert(events, deadline=clock.monotonic() + 10)
+
+
+class Clock:
+    """A monotonic clock that moves only while somebody sleeps, and a little at each look."""
+
+    def __init__(self) -> None:
+        self.at = 0.0
+        self.slept: list[float] = []
+
+    def monotonic(self) -> float:
+        self.at += 0.001
+        return self.at
+
+    def sleep(self, seconds: float) -> None:
+        self.slept.append(seconds)
+        self.at += seconds
+
+
+class TestInsert:
+    def test_says_of_each_in_order_what_became_of_it(self, world: World) -> None:
+        one, two, three = new(), new(), new()
+        recorded, duplicate = Outcome.RECORDED, Outcome.DUPLICATE
+        again = [dataclasses.replace(event) for event in (one, three)]
+        assert insert(world, [one, two, again[0]]) == [recorded, recorded, duplicate]
+        assert insert(world, [three, two, again[1]]) == [recorded, duplicate, duplicate]
+        assert insert(world, []) == []
+
+    def test_the_first_writer_wins(self, world: World) -> None:
+        first = new()
+        late = NewEvent(ORG, first.record, first.recorded_at + 1, 123)
+        insert(world, [first])
+        [row] = world.rows()
+        assert insert(world, [late]) == [Outcome.DUPLICATE]
+        assert world.rows() == [row]
+
+    def test_equal_ids_of_two_orgs_are_two_items(self, world: World) -> None:
+        one = new()
+        other = NewEvent("umbrella", one.record, one.recorded_at, None)
+        assert insert(world, [one, other]) == [Outcome.RECORDED] * 2
+
+    def test_calls_once_for_25(self, world: World) -> None:
+        world.dynamodb = Watched(world.dynamodb, lambda _name, _number, call: call())
+        assert insert(world, [new() for _ in range(76)]) == [Outcome.RECORDED] * 76
+        assert world.dynamodb.calls == ["batch_execute_statement"] * 4
+
+    def test_costs_one_write_unit_for_each_kb_begun(self, world: World) -> None:
+        consumed: list[float] = []
+        sound = world.dynamodb
+
+        class Client:
+            @staticmethod
+            def batch_execute_statement(**arguments: Any) -> Any:
+                answer = sound.batch_execute_statement(ReturnConsumedCapacity="TOTAL", **arguments)
+                consumed.extend(c["CapacityUnits"] for c in answer["ConsumedCapacity"])
+                return answer
+
+        store = EventStore(Client(), world.events_table)  # type: ignore[arg-type] -- all it calls
+        store.insert([new()], deadline=clock.monotonic() + 10)
+        noise = "".join(chr(0x4E00 + 7 * n * n % 20_000) for n in range(1_500))
+        large = new(metadata={"text": noise})
+        store.insert([large], deadline=clock.monotonic() + 10)
+        assert consumed[0] == 1
+        assert consumed[1] == -(-(len(canonical.pack(large.record.data)) + 90) // 1_024) > 2
+
+    def test_waits_longer_each_time_and_never_past_the_deadline(self, world: World) -> None:
+        def never(name: str, _number: int, _call: Any) -> Any:
+            raise ClientError({"Error": {"Code": "ThrottlingException"}}, name)
+
+        world.dynamodb, time = Watched(world.dynamodb, never), Clock()
+        store = EventStore(
+            world.dynamodb, world.events_table, monotonic=time.monotonic, sleep=time.sleep
+        )
+        assert store.insert([new(), new()], deadline=10.0) == [Outcome.UNAVAILABLE] * 2
+        assert time.at <= 10.1
+        assert len(time.slept) > 8
+        assert max(time.slept[:2]) <= 0.1
+        assert 0.1 < max(time.slept) <= 1.0
+
+    def test_after_the_deadline_it_does_not_begin(self, world: World) -> None:
+        assert world.log.insert([new()], deadline=clock.monotonic() - 1) == [Outcome.UNAVAILABLE]
+        assert world.rows() == []
+
+    def test_repeats_only_what_was_refused(self, world: World) -> None:
+        sizes: list[int] = []
+        sound = world.dynamodb
+
+        class Client:
+            @staticmethod
+            def batch_execute_statement(Statements: list[Any]) -> Any:  # noqa: N803 -- boto3's name
+                sizes.append(len(Statements))
+                taken = sound.batch_execute_statement(Statements=Statements[:10])["Responses"]
+                busy = {"Error": {"Code": "ProvisionedThroughputExceeded"}}
+                return {"Responses": taken + [busy] * (len(Statements) - len(taken))}
+
+        store = EventStore(Client(), world.events_table)  # type: ignore[arg-type] -- all it calls
+        events = [new() for _ in range(25)]
+        assert store.insert(events, deadline=clock.monotonic() + 10) == [Outcome.RECORDED] * 25
+        assert sizes == [25, 15, 5]
+
+    @pytest.mark.parametrize("code", ["ValidationError", "ItemCollectionSizeLimitExceeded"])
+    def test_raises_where_waiting_does_not_mend(self, world: World, code: str) -> None:
+        class Client:
+            @staticmethod
+            def batch_execute_statement(**_arguments: Any) -> Any:
+                return {"Responses": [{"Error": {"Code": code}}]}
+
+        store = EventStore(Client(), world.events_table)  # type: ignore[arg-type] -- all it calls
+        with pytest.raises(StoreError, match=code):
+            store.insert([new()], deadline=clock.monotonic() + 10)
+
+
+class TestRead:
+    @pytest.fixture
+    def ids(self, world: World) -> list[str]:
+        events = [new(NOON + n) for n in range(10)]
+        insert(world, [*events, new(NOON + 3, org="acme2"), new(NOON + 3, org="acm")])
+        return [event.record.id for event in events]
+
+    @pytest.mark.parametrize("order", ["asc", "desc"])
+    @pytest.mark.parametrize("count", [1, 2, 3, 7, 9, 10, 11])
+    @pytest.mark.parametrize("consistent", [False, True])
+    def test_a_walk_gives_each_once_and_then_says_complete(
+        self, world: World, ids: list[str], order: Any, count: int, consistent: bool
+    ) -> None:
+        read = world.log.read(ORG, consistent=consistent)
+        found: list[str] = []
+        span, complete = ALL, False
+        while not complete:
+            rows = read(span, order, count)
+            assert len(rows.events) <= count
+            # What is not complete gives something, or the walk would stand still.
+            assert rows.complete or rows.events
+            found += [event.id for event in rows.events]
+            complete = rows.complete
+            span = span.after(found[-1], order)
+        assert found == (ids if order == "asc" else ids[::-1])
+
+    @pytest.mark.parametrize("order", ["asc", "desc"])
+    def test_first_is_in_and_end_is_out(self, world: World, ids: list[str], order: Any) -> None:
+        rows = world.log.read(ORG)(Span(ids[2], ids[5]), order, 100)
+        assert sorted(event.id for event in rows.events) == ids[2:5]
+        assert rows.complete
+        rows = world.log.read(ORG)(Span.between(NOON + 2, NOON + 5), order, 100)
+        assert sorted(event.id for event in rows.events) == ids[2:5]
+
+    def test_an_org_without_events_is_complete_and_empty(self, world: World) -> None:
+        for order in ("asc", "desc"):
+            rows = world.log.read("nobody")(ALL, order, 10)
+            assert (rows.events, rows.complete) == ([], True)
+
+    def test_asks_for_consistency_only_where_told(self, world: World, ids: list[str]) -> None:
+        asked: list[bool] = []
+        sound = world.dynamodb
+
+        class Client:
+            @staticmethod
+            def query(**arguments: Any) -> Any:
+                asked.append(arguments["ConsistentRead"])
+                return sound.query(**arguments)
+
+        store = EventStore(Client(), world.events_table)  # type: ignore[arg-type] -- all it calls
+        store.read(ORG)(ALL, "asc", 5)
+        store.read(ORG, consistent=True)(ALL, "asc", 5)
+        assert asked == [False, True]
+
+    def test_costs_half_a_read_unit_for_each_4_kb(self, world: World, ids: list[str]) -> None:
+        used: list[float] = []
+        sound = world.dynamodb
+
+        class Client:
+            @staticmethod
+            def query(**arguments: Any) -> Any:
+                answer = sound.query(ReturnConsumedCapacity="TOTAL", **arguments)
+                used.append(answer["ConsumedCapacity"]["CapacityUnits"])
+                return answer
+
+        store = EventStore(Client(), world.events_table)  # type: ignore[arg-type] -- all it calls
+        store.read(ORG)(ALL, "asc", 100)
+        store.read(ORG, consistent=True)(ALL, "asc", 100)
+        # Ten events of some 200 bytes are one step of 4 KB.
+        assert used == [0.5, 1.0]
+
+    def test_what_is_read_is_what_was_inserted(self, world: World) -> None:
+        events = [new(NOON + 1, description="made it"), new(NOON, metadata={"a": ["ü", 1.5]})]
+        insert(world, events)
+        rows = world.log.read(ORG)(ALL, "desc", 10).events
+        for row, event in zip(rows, events, strict=True):
+            assert canonical.unpack(row.packed) == event.record.data
+            assert (row.id, row.type) == (event.record.id, event.record.type)
+            assert (row.recorded_at, row.described) == (event.recorded_at, event.record.described)
+            assert world.log.get(ORG, row.id) == row
+            assert world.log.get("umbrella", row.id) is None
+
+
+class TestDelete:
+    def test_deletes_the_span_and_no_more_and_may_be_repeated(self, world: World) -> None:
+        events = [new(NOON + n) for n in range(260)]
+        insert(world, [*events, new(NOON, org="umbrella")])
+        span, deadline = Span.between(0, NOON + 230), clock.monotonic() + 30
+        assert world.log.delete_span(ORG, span, deadline=deadline) == (230, True)
+        assert world.log.delete_span(ORG, span, deadline=deadline) == (0, True)
+        assert len(world.rows()) == 31
+
+    def test_stops_at_the_deadline(self, world: World) -> None:
+        insert(world, [new(NOON + n) for n in range(210)])
+        looks = iter([0.0, 10.0])
+        store = EventStore(world.dynamodb, world.events_table, monotonic=lambda: next(looks))
+        gone, complete = store.delete_span(ORG, ALL, deadline=5.0)
+        assert 0 < gone < 210
+        assert not complete
+        assert len(world.rows()) == 210 - gone
+
+    def test_an_answer_that_never_comes_is_said(self, world: World) -> None:
+        def lost(name: str, _number: int, _call: Any) -> Any:
+            raise ClientError({"ResponseMetadata": {"HTTPStatusCode": 503}}, name)  # type: ignore[typeddict-item] -- as little as may come
+
+        world.dynamodb = Watched(world.dynamodb, lost)
+        with pytest.raises(UnavailableError):
+            world.log.delete_span(ORG, ALL, deadline=clock.monotonic() + 1)
+
+
+def test_a_span_of_ids_holds_the_first_id_of_its_microsecond(world: World) -> None:
+    record = Record(first_id(NOON), "repo.create", NOON, described=True, data=b"{}")
+    insert(world, [NewEvent(ORG, record, NOON, None)])
+    assert len(world.log.read(ORG)(Span.between(NOON, NOON + 1), "desc", 10).events) == 1
+    assert world.log.read(ORG)(Span.between(0, NOON), "desc", 10).events == []

@@ -21,7 +21,7 @@ def _listed(value: object) -> object:
 _Values = Annotated[
     list[str],
     BeforeValidator(_listed, json_schema_input_type=str | list[str]),
-    Field(max_length=MAX_VALUES),
+    Field(min_length=1, max_length=MAX_VALUES),
 ]
 
 

@@ -219,7 +219,7 @@ def admit(raw: object, rules: Rules, secret: bytes) -> Record:
     """
     event, faults = _check(raw, rules)
     if event is None or faults:
-        raise InvalidEventError(faults)
+        raise InvalidEventError(faults, too_large=_is_too_large(raw))
     try:
         record = build(event, rules.org, secret)
     except UnicodeEncodeError:
@@ -249,6 +249,14 @@ def faults_of(raw: object, rules: Rules) -> list[Fault]:
 def _check(raw: object, rules: Rules) -> tuple[Event | None, list[Fault]]:
     event, faults = shapes.check(EVENT, raw)
     return event, [*faults, *_type_faults(raw, rules.catalog), *_time_faults(raw, rules)]
+
+
+def _is_too_large(raw: object) -> bool:
+    """Whether an event that is refused anyway is too large as well, which is told first."""
+    try:
+        return len(canonical.encode(raw)) > MAX_EVENT_BYTES
+    except (UnicodeEncodeError, RecursionError):
+        return False
 
 
 def _nested_too_deeply() -> InvalidEventError:

@@ -102,13 +102,13 @@ def test_curl_follows_the_download_to_the_file(
 def test_a_cancelled_export_is_never_made(stack: dict[str, Any], filled: Org) -> None:
     asked = ask(filled)
     eventually(lambda: look(filled, asked["id"])["state"] == "running", every=0.01)
-    workers = workers(stack)
-    processes.send(signal.SIGSTOP, workers)
+    started = workers(stack)
+    processes.send(signal.SIGSTOP, started)
     try:
         with filled.http() as http:
             answer = http.delete(f"{filled.path}/exports/{asked['id']}")
     finally:
-        processes.send(signal.SIGCONT, workers)
+        processes.send(signal.SIGCONT, started)
 
     assert answer.status_code == 204
     found = look(filled, asked["id"])

@@ -257,8 +257,12 @@ def test_cancelled_at_any_step_nothing_is_left(setting: Setting, after: bool) ->
     assert ends == {"cancelled", "expired"}
 
 
-def test_the_parts_keep_the_rules_of_s3_with_the_real_sizes(world: World) -> None:
-    """A slice of more than 40 MiB from a reader that makes it up."""
+@pytest.mark.parametrize("most_copied", [objects.MAX_COPY, 13 * 1024 * 1024])
+def test_the_parts_keep_the_rules_of_s3_with_the_real_sizes(
+    world: World, monkeypatch: pytest.MonkeyPatch, most_copied: int
+) -> None:
+    """A slice of more than 40 MiB from a reader that makes it up; also copied in pieces."""
+    monkeypatch.setattr(objects, "MAX_COPY", most_copied)
     world.s3 = strict = StrictS3()
     store = objects.ObjectStore(world.s3, "exports")
     line = bytes(range(256)) * 4_096

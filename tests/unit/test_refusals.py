@@ -301,3 +301,10 @@ def test_no_fault_repeats_what_was_sent(spoiled: list[dict[str, Any]]) -> None:
         assert CANARY not in fault.detail
         assert CANARY not in (fault.pointer or "")
         assert fault.parameter is None
+
+
+def test_an_event_that_is_too_large_and_invalid_is_told_as_too_large() -> None:
+    sent = event(type="no.such", metadata={"x": "y" * MAX_EVENT_BYTES})
+    [refusal] = judged(body(sent)).refusals
+    assert refusal.too_large
+    assert [fault.pointer for fault in refusal.faults] == ["/type"]

@@ -46,6 +46,7 @@ class NewExport(TypedDict):
     format: Literal["json", "ndjson"]
     compression: NotRequired[Literal["gzip", "none"]]
     profile: NotRequired[Literal["native"]]
+    q: NotRequired[str]
     type: NotRequired[_Values]
     actor: NotRequired[_Values]
     target: NotRequired[_Values]

@@ -143,10 +143,9 @@ def new_id(now: int, random: Callable[[int], bytes]) -> str:
     return (now.to_bytes(8, "big") + random(4)).hex()
 
 
-def upper_bound(now: int, until: int | None) -> int:
+def upper_bound(now: int, until: int) -> int:
     """Where an export ends: an event may be dated this far ahead, and no further."""
-    latest = now + MAX_AHEAD
-    return latest if until is None else min(until, latest)
+    return min(until, now + MAX_AHEAD)
 
 
 def _text(moment: int | None) -> str | None:

@@ -1,16 +1,20 @@
-"""What a search or an export asks for: parameters -> typed filter -> predicate.
+"""What a search or an export asks for: parameters and `q` -> typed filter -> predicate.
 
-A repeated parameter means OR, different ones mean AND. Whatever is not known
-or not valid is refused with its place; nothing is ignored in silence.
+A repeated parameter means OR, different ones mean AND, and `q` is one of them.
+Within `q` the same qualifier twice means OR, different ones mean AND, words
+must all be found, and what is negated must not hold. Whatever is not known or
+not valid is refused with its place; nothing is ignored in silence.
 """
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, TypeVar
 
-from auditlog import clock, privacy
-from auditlog.catalog import Catalog, TypeMatch
+from auditlog import clock, grammar, qualifiers
+from auditlog.catalog import Catalog
 from auditlog.errors import Fault, MalformedError
+from auditlog.grammar import Term
+from auditlog.qualifiers import ALWAYS, Range, Subject, Value
 
 MAX_VALUES = 100
 MAX_VALUE_LENGTH = 1_024
@@ -20,6 +24,7 @@ _T = TypeVar("_T")
 #: The parameters that make a filter, as search takes them in its query and an
 #: export in its body, with the words that the specification has for each.
 PARAMETERS: Mapping[str, str] = {
+    "q": "A query, as `type:repo -actor:bot created:>=2026-01-01 engine`.",
     "type": "A type, a scope, a dotted prefix, or `x.*`.",
     "actor": "An actor's id or name, exactly.",
     "target": "A target's id, or `type/id`, exactly.",
@@ -29,52 +34,66 @@ PARAMETERS: Mapping[str, str] = {
     "until": "RFC 3339, or a date: events before then.",
     "include_hidden": "Whether types that the default view leaves out are shown.",
 }
+#: Those that may stand there more than once.
+REPEATABLE = ("type", "actor", "target", "ip", "country")
+
+
+@dataclass(frozen=True, slots=True)
+class Clause:
+    """One qualifier: one of `wanted` must hold (where there is any), none of `unwanted` may."""
+
+    qualifier: str
+    wanted: tuple[Value, ...] = ()
+    unwanted: tuple[Value, ...] = ()
+
+    def takes_type(self, name: str) -> bool:
+        """Whether the type of an event alone does not rule it out."""
+        wanted = [v.by_type(name) for v in self.wanted if v.by_type is not None]
+        unwanted = [v.by_type(name) for v in self.unwanted if v.by_type is not None]
+        return (not wanted or any(wanted)) and not any(unwanted)
+
+    def takes_record(self, subject: Subject) -> bool:
+        """Whether the rest of an event does not rule it out."""
+        wanted = [v.by_record for v in self.wanted if v.by_record is not None]
+        return (not wanted or any(test(subject) for test in wanted)) and not any(
+            v.by_record(subject) for v in self.unwanted if v.by_record is not None
+        )
+
+    @property
+    def reads_records(self) -> bool:
+        """Whether the type alone does not decide it."""
+        return any(v.by_record is not None for v in (*self.wanted, *self.unwanted))
 
 
 @dataclass(frozen=True, slots=True)
 class Filter:
-    """A conjunction of disjunctions. An empty tuple means that anything goes.
+    """A conjunction of clauses, over a range of time.
 
     `parameters` is the filter in the words of the API, in one normal form: what
     an export shows, and to what a cursor is bound.
     """
 
     parameters: Mapping[str, list[str]]
-    types: tuple[TypeMatch, ...]
-    actors: frozenset[str]
-    targets: frozenset[str]
-    networks: tuple[privacy.Network, ...]
-    countries: frozenset[str]
-    since: int | None
-    until: int | None
+    clauses: tuple[Clause, ...]
+    since: int
+    until: int
     hidden: frozenset[str]
     """The types that this filter does not show although nothing else excludes them."""
+    catalog: Catalog
 
     @property
     def reads_records(self) -> bool:
         """Whether the type alone does not decide."""
-        return bool(self.actors or self.targets or self.networks or self.countries)
+        return any(clause.reads_records for clause in self.clauses)
 
     def takes_type(self, name: str) -> bool:
         """Whether an event of this type may match."""
-        if name in self.hidden:
-            return False
-        return not self.types or any(match.matches(name) for match in self.types)
+        return name not in self.hidden and all(c.takes_type(name) for c in self.clauses)
 
     def takes_record(self, record: Mapping[str, Any]) -> bool:
-        """Whether a record matches all that is not its type or its time."""
-        return (
-            (not self.actors or not self.actors.isdisjoint(_actor_names(record)))
-            and (not self.targets or not self.targets.isdisjoint(_target_names(record)))
-            and (not self.networks or self._overlaps(record.get("ip")))
-            and (not self.countries or record.get("location", {}).get("country") in self.countries)
-        )
-
-    def _overlaps(self, ip: str | None) -> bool:
-        if ip is None:
-            return False
-        stored = privacy.block(ip)
-        return any(n.version == stored.version and n.overlaps(stored) for n in self.networks)
+        """Whether a record matches all that is not its type or its bounds in time."""
+        subject = Subject(record, self.catalog)
+        return all(clause.takes_record(subject) for clause in self.clauses)
 
 
 def parse(
@@ -87,39 +106,38 @@ def parse(
     names are the caller's business, which knows what else may stand there.
     """
     reader = _Reader(given)
-    types = reader.each("type", lambda value: _type(value, catalog))
-    actors = reader.each("actor", _exact)
-    targets = reader.each("target", _exact)
-    networks = reader.each("ip", privacy.network)
-    countries = reader.each("country", _country)
+    clauses = [
+        Clause(name, tuple(values))
+        for name in REPEATABLE
+        if (values := reader.each(name, lambda text, n=name: qualifiers.parse(n, text, catalog)))
+    ]
     since = reader.one("since", clock.parse_bound)
     until = reader.one("until", clock.parse_bound)
     include_hidden = reader.one("include_hidden", boolean)
+    query = reader.one("q", str, most=grammar.MAX_LENGTH)
+    terms = reader.terms(query or "", catalog)
     if reader.faults:
         raise MalformedError("The filter is not valid.", reader.faults)
     if include_hidden is None:
         include_hidden = not hidden_by_default
-    named = frozenset[str]().union(*(match.names_hidden for match in types))
-    normal: dict[str, list[str]] = {
-        "type": sorted(set(given.get("type", ()))),
-        "actor": sorted(set(actors)),
-        "target": sorted(set(targets)),
-        "ip": sorted({str(n) for n in networks}),
-        "country": sorted(set(countries)),
-        "since": [] if since is None else [clock.text(since)],
-        "until": [] if until is None else [clock.text(until)],
-        "include_hidden": ["true" if include_hidden else "false"],
+    times, of_query = _clauses(terms)
+    parameters = {clause.qualifier: sorted({v.text for v in clause.wanted}) for clause in clauses}
+    singles = {
+        "q": query or None,
+        "since": None if since is None else clock.text(since),
+        "until": None if until is None else clock.text(until),
+        "include_hidden": "true" if include_hidden else "false",
     }
+    parameters |= {name: [text] for name, text in singles.items() if text is not None}
+    clauses += of_query
+    named = {name for clause in clauses for value in clause.wanted for name in value.shows}
     return Filter(
-        parameters={name: values for name, values in normal.items() if values},
-        types=tuple(types),
-        actors=frozenset(actors),
-        targets=frozenset(targets),
-        networks=tuple(networks),
-        countries=frozenset(countries),
-        since=since,
-        until=until,
+        parameters=parameters,
+        clauses=tuple(clauses),
+        since=max(since or 0, times.start),
+        until=times.end if until is None else min(until, times.end),
         hidden=frozenset() if include_hidden else catalog.hidden_names - named,
+        catalog=catalog,
     )
 
 
@@ -142,55 +160,66 @@ class _Reader:
         if len(values) > MAX_VALUES:
             self.faults.append(Fault(f"expected at most {MAX_VALUES} values", parameter=name))
             return []
-        return [found for value in values for found in self._parsed(name, value, parse)]
+        return [
+            found
+            for value in values
+            for found in self._parsed(name, value, parse, MAX_VALUE_LENGTH)
+        ]
 
-    def one(self, name: str, parse: Callable[[str], _T]) -> _T | None:
+    def one(
+        self, name: str, parse: Callable[[str], _T], *, most: int = MAX_VALUE_LENGTH
+    ) -> _T | None:
         values = self._given.get(name, ())
         if len(values) > 1:
             self.faults.append(Fault("expected one value", parameter=name))
             return None
-        return next((found for v in values for found in self._parsed(name, v, parse)), None)
+        return next((found for v in values for found in self._parsed(name, v, parse, most)), None)
 
-    def _parsed(self, name: str, value: str, parse: Callable[[str], _T]) -> Iterable[_T]:
+    def terms(self, query: str, catalog: Catalog) -> list[tuple[Term, Value]]:
+        """The terms of `q`, each with the value that it names."""
         try:
-            if len(value) > MAX_VALUE_LENGTH:
-                raise ValueError(f"expected at most {MAX_VALUE_LENGTH} characters")
+            terms = grammar.parse(query)
+        except MalformedError as error:
+            self.faults += error.faults
+            return []
+        return [(term, value) for term in terms for value in self._value(term, catalog)]
+
+    def _value(self, term: Term, catalog: Catalog) -> Iterable[Value]:
+        try:
+            return [qualifiers.parse(term.qualifier, term.value, catalog)]
+        except ValueError as error:
+            expected = str(error).removeprefix("expected ")
+            self.faults.append(grammar.fault(term.at, f'"{term.value}"', expected))
+            return []
+
+    def _parsed(self, name: str, value: str, parse: Callable[[str], _T], most: int) -> Iterable[_T]:
+        try:
+            if len(value) > most:
+                raise ValueError(f"expected at most {most} characters")
             return [parse(value)]
         except ValueError as error:
             self.faults.append(Fault(str(error), parameter=name))
             return []
 
 
-def _type(value: str, catalog: Catalog) -> TypeMatch:
-    match = catalog.names_matching(value)
-    if match is None:
-        near = ", ".join(catalog.nearest(value))
-        raise ValueError(
-            f"not a type, scope or prefix of the catalog; the nearest are {near}"
-            if near
-            else "not a type, scope or prefix of the catalog; GET /v1/event-types lists them"
+def _clauses(terms: Iterable[tuple[Term, Value]]) -> tuple[Range, list[Clause]]:
+    """The clauses of a query, and the range of time beyond which none of it can match."""
+    by_qualifier: dict[str, list[tuple[Term, Value]]] = {}
+    for number, (term, value) in enumerate(terms):
+        # Every word must be found; every other qualifier may be any of its values.
+        apart = f"{grammar.TEXT} {number}" if term.qualifier == grammar.TEXT else term.qualifier
+        by_qualifier.setdefault(apart, []).append((term, value))
+    clauses = [
+        Clause(
+            found[0][0].qualifier,
+            wanted=tuple(value for term, value in found if not term.negated),
+            unwanted=tuple(value for term, value in found if term.negated),
         )
-    return match
-
-
-def _exact(value: str) -> str:
-    if not value:
-        raise ValueError("expected at least one character")
-    return value
-
-
-def _country(value: str) -> str:
-    if len(value) != 2 or not value.isascii() or not value.isalpha():  # noqa: PLR2004 -- alpha-2
-        raise ValueError("expected two letters of ISO 3166-1 alpha-2")
-    return value.upper()
-
-
-def _actor_names(record: Mapping[str, Any]) -> Iterable[str]:
-    actor = record.get("actor", {})
-    return [actor[name] for name in ("id", "name") if name in actor]
-
-
-def _target_names(record: Mapping[str, Any]) -> Iterable[str]:
-    for target in record.get("targets", ()):
-        yield target["id"]
-        yield f"{target['type']}/{target['id']}"
+        for found in by_qualifier.values()
+    ]
+    dated = [clause for clause in clauses if clause.qualifier == "created"]
+    ranges = [qualifiers.created(v.text) for clause in dated for v in clause.wanted] or [ALWAYS]
+    whole = Range(min(r.start for r in ranges), max(r.end for r in ranges))
+    # One range alone is read by its bounds, and need not be asked of each record.
+    settled = [clause for clause in dated if len(clause.wanted) == 1 and not clause.unwanted]
+    return whole, [clause for clause in clauses if clause not in settled]

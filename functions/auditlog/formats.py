@@ -6,7 +6,7 @@ front of them, so that nothing is ever serialised a second time.
 
 import json
 import zlib
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any
@@ -63,7 +63,7 @@ def answer(event: StoredEvent, record: bytes, catalog: Catalog) -> bytes:
     return b"".join((_dumps(added)[:-1].encode(), b",", record[1:]))
 
 
-def summary(record: dict[str, Any], catalog: Catalog) -> str:
+def summary(record: Mapping[str, Any], catalog: Catalog) -> str:
     """The catalog's sentence for the event's type, filled in."""
     actor = record["actor"]
     targets = [target.get("name") or target["id"] for target in record.get("targets", ())]

@@ -79,11 +79,14 @@ class Request:
         """
         if self.key is None:
             raise UnauthenticatedError("This needs a credential.")
-        return Caller(
+        caller = Caller(
             self.key,
             _actor_header(self.headers, "x-actor-id"),
             _actor_header(self.headers, "x-actor-name"),
         )
+        if caller.actor_name is not None and caller.actor_id is None:
+            raise MalformedError("X-Actor-Name needs X-Actor-Id beside it.")
+        return caller
 
     @property
     def query(self) -> Mapping[str, Sequence[str]]:

@@ -87,7 +87,7 @@ class Page:
 
 def span_of(wanted: Filter, oldest: int) -> Span:
     """What a filter may show: its own bounds, and nothing that is past its time."""
-    return Span.between(max(wanted.since or 0, oldest), wanted.until)
+    return Span.between(max(wanted.since, oldest), wanted.until)
 
 
 def matching(
@@ -126,7 +126,7 @@ def page(
     found: list[Found] = []
     position: str | None = None
     rows_read = size = 0
-    selective = bool(wanted.types) or wanted.reads_records
+    selective = bool(wanted.clauses)
     while not span.is_empty and rows_read < max_rows:
         # A filter passes many rows over; without one, nearly every row is shown.
         count = _ROWS_PER_READ if selective else min(_ROWS_PER_READ, limit - len(found) + 1)

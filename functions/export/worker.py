@@ -46,6 +46,7 @@ def _work(raw: dict[str, Any]) -> None:
     store = ExportStore(aws.dynamodb(), SETTINGS.control_table)
     export = store.get(message["org"], message["export_id"])
     if export is None or not export.is_under_way:
+        count("ExportsStopped", 1)
         return
     tries = int(raw["attributes"]["ApproximateReceiveCount"])
     if tries > MOST_TRIES:

@@ -33,13 +33,18 @@ def handler(event: dict[str, Any], _context: LambdaContext) -> dict[str, Any]:
     deadline = clock.monotonic() + PATIENCE
     find_org = cache(ControlStore(aws.dynamodb(), SETTINGS.control_table).org)
     secret = aws.secret(SETTINGS.salt_secret_arn)
-    messages = [sort(raw, _catalog, find_org, secret) for raw in event["Records"]]
+    messages: list[Message] = []
+    failed: list[str] = []
+    for raw in event["Records"]:
+        try:
+            messages.append(sort(raw, _catalog, find_org, secret))
+        except UnavailableError:
+            failed.append(raw["messageId"])
     # A crash from here on leaves events stored whose messages come again, and
     # at worst a reject twice.
     outcomes = EventStore(aws.dynamodb(), SETTINGS.events_table).insert(
         [new for message in messages for new in message.events], deadline=deadline
     )
-    failed: list[str] = []
     results = iter(outcomes)
     for message in messages:
         own = [next(results) for _ in message.events]
@@ -52,7 +57,7 @@ def handler(event: dict[str, Any], _context: LambdaContext) -> dict[str, Any]:
     count("EventsRejected", refused)
     logger.info(
         "batch",
-        messages=len(messages),
+        messages=len(event["Records"]),
         recorded=recorded,
         duplicates=duplicates,
         rejected=refused,

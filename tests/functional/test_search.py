@@ -131,7 +131,7 @@ def test_a_filter_in_both_orders(
         ("cursor=" + "A" * 501, "cursor"),
         ("actor=" + "A" * 1_025, "actor"),
         ("&".join(["actor=a"] * 101), "actor"),
-        ("q=words", "q"),
+        ("q=typ:repo", "q"),
     ],
 )
 def test_a_value_that_is_not_valid_400_with_its_parameter(

@@ -11,6 +11,7 @@ from auditlog import clock, exports
 from auditlog.exports import Export, Requester, State
 from auditlog.formats import Compression, Format
 from auditlog.plan import Span
+from auditlog.qualifiers import ALWAYS
 
 NOW = clock.parse("2026-06-01T12:00:00Z")
 EXPORT = Export(
@@ -148,5 +149,5 @@ class TestNames:
     [(None, 15), (14, 14), (15, 15), (16, 15), (-60, -60)],
 )
 def test_the_upper_bound_is_frozen(until: int | None, bound: int) -> None:
-    given_until = None if until is None else NOW + until * clock.MINUTE
+    given_until = ALWAYS.end if until is None else NOW + until * clock.MINUTE
     assert exports.upper_bound(NOW, given_until) == NOW + bound * clock.MINUTE

@@ -262,8 +262,8 @@ class TestRefusals:
         ("name", "value", "words"),
         [
             ("type", "repo.craete", "the nearest are repo.create"),
-            ("type", "", "not a type"),
-            ("type", "github", "not a type"),
+            ("type", "", "expected a type, scope or prefix"),
+            ("type", "github", "expected a type, scope or prefix"),
             ("actor", "", "at least one character"),
             ("target", "", "at least one character"),
             ("ip", "localhost", "expected an IPv4 or IPv6 address"),
@@ -302,7 +302,8 @@ class TestRefusals:
         ]
 
     def test_too_many_values(self) -> None:
-        assert len(parse({"actor": [str(n) for n in range(100)]}).actors) == 100
+        [clause] = parse({"actor": [str(n) for n in range(100)]}).clauses
+        assert len(clause.wanted) == 100
         with pytest.raises(MalformedError, match="not valid"):
             parse({"actor": [str(n) for n in range(101)]})
 

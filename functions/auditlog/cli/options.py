@@ -61,6 +61,15 @@ class SearchOrder(StrEnum):
 class Filters:
     """Which events. The same option twice means either; different ones mean both."""
 
+    q: Annotated[
+        str | None,
+        typer.Option(
+            "--query",
+            "-q",
+            help="A query, as 'type:repo -actor:bot created:>=2026-01-01 engine'.",
+            rich_help_panel=_FILTER,
+        ),
+    ] = None
     type_: Annotated[
         list[str] | None,
         typer.Option("--type", help="A type, a scope or a dotted prefix.", rich_help_panel=_FILTER),

@@ -82,13 +82,12 @@ class EventStore:
                     break
                 outcomes.update(self._insert_batch(batch))
             waiting = {k: e for k, e in firsts.items() if outcomes[k] is Outcome.UNAVAILABLE}
-            longest = min(_LONGEST_WAIT, _FIRST_WAIT * 2**attempt)
-            wait = random.uniform(0, longest)  # noqa: S311 -- jitter, not a secret
+            wait = _jittered(attempt)
             if not waiting or self._monotonic() + wait >= deadline:
                 break
             self._sleep(wait)
             attempt += 1
-        return [_told(event, firsts, outcomes) for event in events]
+        return _told(events, outcomes)
 
     def read(self, org: str, *, consistent: bool = False) -> Callable[[Span, Order, int], Rows]:
         """What `plan.page` reads an org's log with.
@@ -118,18 +117,22 @@ class EventStore:
     def delete_span(self, org: str, span: Span, *, deadline: float) -> tuple[int, bool]:
         """Deletes the events of a span, oldest first; how many, and whether all are gone.
 
-        Idempotent, and stops at `deadline`: what is left is the next run's. Reads
-        the items (half a read unit for each 4 KB) and costs one write unit for
-        each 1 KB of each.
+        Idempotent, and stops at `deadline` or where the table is busy: what is
+        left is the next run's. Reads the items (half a read unit for each 4 KB)
+        and costs one write unit for each 1 KB of each.
         """
         deleted = 0
-        while self._monotonic() < deadline:
-            items, complete = self._query(org, span, "asc", BATCH * 8)
-            for batch in _batches([item["sk"]["S"] for item in items]):
-                self._delete_batch(org, batch, deadline)
-                deleted += len(batch)
-            if complete:
-                return deleted, True
+        try:
+            while self._monotonic() < deadline:
+                items, complete = self._query(org, span, "asc", BATCH * 8)
+                for batch in _batches([item["sk"]["S"] for item in items]):
+                    self._delete_batch(org, batch, deadline)
+                    deleted += len(batch)
+                if complete:
+                    return deleted, True
+        except UnavailableError:
+            # One org's partition is busy; the others need not wait for it.
+            return deleted, False
         return deleted, False
 
     def _query(
@@ -194,11 +197,23 @@ class EventStore:
                 {"DeleteRequest": {"Key": {"pk": {"S": org}, "sk": {"S": i}}}} for i in ids
             ]
         }
-        while left:
+        attempt = 0
+        while True:
             with aws.translated("dynamodb:BatchWriteItem"):
                 left = self._client.batch_write_item(RequestItems=left).get("UnprocessedItems")
-            if left and self._monotonic() >= deadline:
-                raise UnavailableError("The table does not take the deletions yet.")
+            if not left:
+                return
+            wait = _jittered(attempt)
+            if self._monotonic() + wait >= deadline:
+                raise UnavailableError("The table does not take the deletions now.")
+            self._sleep(wait)
+            attempt += 1
+
+
+def _jittered(attempt: int) -> float:
+    """Seconds to wait before the next try, so that those who failed together part."""
+    longest = min(_LONGEST_WAIT, _FIRST_WAIT * 2**attempt)
+    return random.uniform(0, longest)  # noqa: S311 -- jitter, not a secret
 
 
 _Place = tuple[str, str]
@@ -208,13 +223,15 @@ def _place(event: NewEvent) -> _Place:
     return event.org, event.record.id
 
 
-def _told(
-    event: NewEvent, firsts: Mapping[_Place, NewEvent], outcomes: Mapping[_Place, Outcome]
-) -> Outcome:
-    """What became of one event; a repeat within the call is a duplicate of the first."""
-    outcome = outcomes[_place(event)]
-    is_repeat = event is not firsts[_place(event)]
-    return Outcome.DUPLICATE if is_repeat and outcome is Outcome.RECORDED else outcome
+def _told(events: Sequence[NewEvent], outcomes: Mapping[_Place, Outcome]) -> list[Outcome]:
+    """What became of each event; a repeat within the call is a duplicate of the first."""
+    told: list[Outcome] = []
+    seen: set[_Place] = set()
+    for place in map(_place, events):
+        is_repeat = place in seen and outcomes[place] is Outcome.RECORDED
+        told.append(Outcome.DUPLICATE if is_repeat else outcomes[place])
+        seen.add(place)
+    return told
 
 
 def _outcome(code: str | None) -> Outcome:

@@ -98,11 +98,11 @@ class ObjectStore:
     def _upload(self, key: str, parts: Iterator["bytes | _Copy"], about: dict[str, str]) -> int:
         place: Any = {"Bucket": self._bucket, "Key": key}
         extra: Any = about
-        first, second = next(parts, b""), next(parts, None)
-        if isinstance(first, bytes) and second is None:
+        part, following = next(parts, b""), next(parts, None)
+        if isinstance(part, bytes) and following is None:
             with aws.translated("s3:PutObject"):
-                self._client.put_object(**place, Body=first, ChecksumAlgorithm=_ALGORITHM, **extra)
-            return len(first)
+                self._client.put_object(**place, Body=part, ChecksumAlgorithm=_ALGORITHM, **extra)
+            return len(part)
         with aws.translated("s3:CreateMultipartUpload"):
             upload: Any = place | {
                 "UploadId": self._client.create_multipart_upload(
@@ -112,9 +112,10 @@ class ObjectStore:
         try:
             done: list[Any] = []
             size = 0
-            for part in _chained(first, second, parts):
+            while part is not None:
                 done.append(self._put_part(upload, part, len(done) + 1))
                 size += len(part) if isinstance(part, bytes) else part.end - part.start
+                part, following = following, next(parts, None)
             # A crash before this leaves an upload that no one sees; the bucket's
             # lifecycle ends it after a day.
             with aws.translated("s3:CompleteMultipartUpload"):
@@ -195,12 +196,3 @@ def _parts(chunks: Iterable[bytes]) -> Iterator[bytes]:
             held, size = [], 0
     if held:
         yield b"".join(held)
-
-
-def _chained(
-    first: "bytes | _Copy", second: "bytes | _Copy | None", rest: Iterator["bytes | _Copy"]
-) -> Iterator["bytes | _Copy"]:
-    yield first
-    if second is not None:
-        yield second
-    yield from rest

@@ -7,6 +7,7 @@ import sys
 import time
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -96,13 +97,18 @@ class Org:
 
 def aws(stack: Mapping[str, Any], service: str) -> Any:
     """A client of an AWS service of the laptop stack."""
+    return _client(stack["endpoint_url"], stack["region"], service)
+
+
+@cache
+def _client(endpoint_url: str, region: str, service: str) -> Any:
     # The stubs know the services that are installed; this takes any.
     session: Any = boto3.Session(
-        aws_access_key_id="test", aws_secret_access_key="test", region_name=stack["region"]
+        aws_access_key_id="test", aws_secret_access_key="test", region_name=region
     )
     # Not a second try: a test says how often something happens.
     config = Config(retries={"max_attempts": 0}, read_timeout=120, s3={"addressing_style": "path"})
-    return session.client(service, endpoint_url=stack["endpoint_url"], config=config)
+    return session.client(service, endpoint_url=endpoint_url, config=config)
 
 
 def run_command(

@@ -8,7 +8,7 @@ from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime, timedelta
 from ipaddress import ip_address, ip_network
-from itertools import islice, pairwise
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -94,18 +94,17 @@ def test_pages_of_any_size_give_each_event_once_in_time_order(
     assert all(later >= earlier for later, earlier in pairwise(times))
     newest_first = [event["id"] for event in log]
 
-    def walk(order: str, limit: int, most: int = COUNT) -> list[str]:
+    # Every page of the emulator takes time by the size of the log; small pages of
+    # the same records are walked in `functional`, on an engine that does not.
+    def walk(order: str, limit: int) -> list[str]:
         pages = org.pages(order=order, limit=limit)
-        return [event["id"] for page in islice(pages, -(-most // limit)) for event in page]
+        return [event["id"] for page in pages for event in page]
 
-    # Every page of the emulator takes time by the size of the log, so two walk at once.
-    walks = [(order, limit) for limit in (7, 100, 1_000) for order in ("desc", "asc")]
+    walks = [(order, limit) for limit in (100, 1_000) for order in ("desc", "asc")]
     with ThreadPoolExecutor(2) as threads:
         found = threads.map(lambda walk_of: walk(*walk_of), walks)
-        first = threads.map(lambda order: walk(order, 1, 200), ("desc", "asc"))
     for (order, limit), ids in zip(walks, found, strict=True):
         assert ids == (newest_first if order == "desc" else newest_first[::-1]), (order, limit)
-    assert list(first) == [newest_first[:200], newest_first[::-1][:200]]
 
 
 def _is_from(record: Record, block: str) -> bool:

@@ -106,7 +106,7 @@ def test_the_peak_does_not_grow_with_what_is_exported() -> None:
     assert [peak["events"] for peak in (few, some, many)] == [FEW, SOME, MANY]
     # All of it went through, which is more than the whole process had room for.
     assert many["sunk"] // 1024 > many["peak_kib"]
-    # A thousand events are less than one part of 16 MiB; from then on it is flat,
+    # A thousand events are less than one part of 8 MiB; from then on it is flat,
     # give or take a part that was not freed yet.
     assert some["peak_kib"] - few["peak_kib"] < 96 * MIB
     assert many["peak_kib"] - some["peak_kib"] < 40 * MIB

@@ -19,8 +19,8 @@ MIN_PART = 5 * 1024 * 1024
 #: S3 copies up to 5 GiB at once; this much takes seconds, so that whoever waits
 #: can say that it lives. 10,000 parts of it are 4.8 TiB, all that an object holds.
 MAX_COPY = 512 * 1024 * 1024
-# 10,000 parts of this size are 156 GiB: no export of one slice comes near.
-_PART = 16 * 1024 * 1024
+# 10,000 parts of this size are 78 GiB: no export of one slice comes near.
+_PART = 8 * 1024 * 1024
 _ALGORITHM = "CRC32"
 #: A presigned link lives this long, in seconds, and no longer than the role's credentials.
 LINK_LIVES_FOR = 15 * 60

@@ -49,7 +49,7 @@ test: lint $(ENGINES) ## Check and test everything (ARGS='-k name' for pytest)
 lint: $(VENV) ## Check form, types and who imports whom
 	@$(BIN)/ruff check
 	@$(BIN)/ruff format --check
-	@PYRIGHT_PYTHON_IGNORE_WARNINGS=1 $(BIN)/pyright
+	@PYRIGHT_PYTHON_IGNORE_WARNINGS=1 $(BIN)/pyright --project pyproject.toml
 	@$(BIN)/lint-imports --no-logo
 
 .PHONY: format

@@ -71,6 +71,8 @@ def decode(body: bytes) -> tuple[Any, list[Fault]]:
         raise MalformedError(
             f"The body is not UTF-8: invalid byte at offset {error.start}."
         ) from None
+    if not text.strip():
+        raise MalformedError("The body is empty; expected JSON.")
     found: list[_Refused | _Doubled] = []
     try:
         value = _decoder(found.append).decode(text)

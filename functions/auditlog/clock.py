@@ -71,7 +71,11 @@ def parse(text: str) -> int:
 
 def parse_bound(text: str) -> int:
     """As `parse`, and takes a bare date too: the first microsecond of that UTC day."""
-    return parse(f"{text}T00:00:00Z" if _DATE.fullmatch(text) else text)
+    if _DATE.fullmatch(text):
+        return parse(f"{text}T00:00:00Z")
+    if _RFC3339.fullmatch(text) is None:
+        raise ValueError("expected a date, or RFC 3339 with an offset, like 2026-01-31T09:30:00Z")
+    return parse(text)
 
 
 def text(microseconds: int) -> str:

@@ -188,8 +188,7 @@ class _Reader:
         try:
             return [qualifiers.parse(term.qualifier, term.value, catalog)]
         except ValueError as error:
-            expected = str(error).removeprefix("expected ")
-            self.faults.append(grammar.fault(term.at, f'"{term.value}"', expected))
+            self.faults.append(grammar.fault(term.at, f'"{term.value}"', str(error)))
             return []
 
     def _parsed(self, name: str, value: str, parse: Callable[[str], _T], most: int) -> Iterable[_T]:

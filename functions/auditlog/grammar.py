@@ -41,6 +41,8 @@ _SPACE = re.compile(r"\s*")
 _WORD = re.compile(r'[^\s"]+')
 _NAME = re.compile(r"([A-Za-z_]+):")
 _QUOTED = re.compile(r'"((?:[^"\\]|\\["\\])*)"')
+# What other languages have between terms; here it would be a word, and find nothing.
+_OPERATOR = re.compile(r"(?:AND|OR|NOT)(?!\S)")
 _ESCAPED = re.compile(r'\\(["\\])')
 
 
@@ -74,13 +76,13 @@ def parse(query: str) -> list[Term]:
     return terms
 
 
-def fault(at: int, found: str, expected: str) -> Fault:
+def fault(at: int, found: str, reason: str) -> Fault:
     """What a caller is told of a query that cannot be read at `at` (from 0)."""
-    return Fault(f"at character {at + 1}: found {found}, expected {expected}", parameter="q")
+    return Fault(f"at character {at + 1}: found {found}, {reason}", parameter="q")
 
 
 def _refusal(at: int, found: str, expected: str) -> MalformedError:
-    return MalformedError("The query is not valid.", [fault(at, found, expected)])
+    return MalformedError("The query is not valid.", [fault(at, found, f"expected {expected}")])
 
 
 def _term(query: str, at: int) -> tuple[Term, int]:
@@ -88,6 +90,10 @@ def _term(query: str, at: int) -> tuple[Term, int]:
     at += negated
     name = _NAME.match(query, at)
     if name is None:
+        if operator := _OPERATOR.match(query, at):
+            raise _refusal(
+                at, operator[0], 'a term: the same qualifier twice means "or", and "-" "not"'
+            )
         value, end = _value(query, at, "a word, a qualifier or a quoted phrase")
         return Term(TEXT, value, negated, at), end
     qualifier = ALIASES.get(name[1], name[1])

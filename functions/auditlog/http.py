@@ -31,8 +31,11 @@ from auditlog.errors import (
 )
 from auditlog.event import MAX_USER_AGENT
 from auditlog.keys import Key
+from auditlog.orgs import Org
 from auditlog.problems import internal, problem
 from auditlog.routes import ROUTES, Route
+from auditlog.settings import SETTINGS
+from auditlog.store import aws
 from auditlog.store.control import ControlStore
 from auditlog.telemetry import count, logger
 
@@ -61,6 +64,7 @@ class Request:
     The body is read first: where it is too large, that is what the caller is told.
     """
 
+    route: Route
     path: Mapping[str, str]
     headers: Mapping[str, str]
     key: Key | None
@@ -106,21 +110,24 @@ class Request:
         """The body, unpacked where it came as gzip.
 
         Raises `TooLargeError` where it is, or unpacks to, more than `most`
-        bytes; `MalformedError` where it is not what Content-Encoding says.
+        bytes; `MalformedError` where it is not what Content-Encoding says, or
+        the query has a parameter that is not known.
         """
         raw: str = self._event.get("body") or ""
         data = base64.b64decode(raw) if self._event.get("isBase64Encoded") else raw.encode()
         encoding = self.headers.get("content-encoding", "identity").strip().lower()
         if encoding == "gzip":
-            return _gunzip(data, most)
+            data = _gunzip(data, most)
         if len(data) > most:
             raise TooLargeError(f"The body has {len(data)} bytes; at most {most} are taken.")
-        if encoding not in {"identity", ""}:
+        if encoding not in {"gzip", "identity", ""}:
             raise MalformedError("The body's Content-Encoding is not known; send gzip, or none.")
+        self.refuse_unknown()
         return data
 
-    def refuse_unknown(self, known: Mapping[str, str]) -> None:
-        """Raises `MalformedError` where the query holds a parameter that is not `known`."""
+    def refuse_unknown(self) -> None:
+        """Raises `MalformedError` where the query holds a parameter that is not the route's."""
+        known = self.route.query
         expected = ", ".join(known) or "none"
         faults = [
             Fault(f"not a parameter of this route; it takes {expected}", parameter=name)
@@ -141,25 +148,32 @@ class Answer:
 
 
 class Api:
-    """The routes that one function serves.
-
-    `control` is called when a request first needs a key, not at import.
-    """
+    """The routes that one function serves."""
 
     def __init__(
         self,
-        control: Callable[[], ControlStore],
         *,
         now: Callable[[], int] = clock.now,
         monotonic: Callable[[], float] = clock.monotonic,
     ) -> None:
-        self._control = control
         self._now = now
         self._monotonic = monotonic
         self._cached: dict[str, tuple[float, Key]] = {}
         self._resolver = APIGatewayHttpResolver()
         self._resolver.exception_handler(Exception)(self._failed)
         self._resolver.exception_handler(NoRouteError)(self._no_route)
+
+    @property
+    def control(self) -> ControlStore:
+        """Orgs and keys; looked for when they are needed, not at import."""
+        return ControlStore(aws.dynamodb(), SETTINGS.control_table)
+
+    def org(self, request: Request) -> Org:
+        """The org of a request, with its settings; one read unit."""
+        org = self.control.org(request.org)
+        if org is None:
+            raise NotFoundError("No such org.")
+        return org
 
     def route(
         self, route: Route
@@ -168,7 +182,10 @@ class Api:
 
         def bind(answer: Callable[[Request], Answer]) -> Callable[[Request], Answer]:
             def serve(**path: str) -> Response[Any]:
-                return _response(answer(self._admit(route, path)))
+                request = self._admit(route, path)
+                if route.body is None:
+                    request.refuse_unknown()
+                return _response(answer(request))
 
             rule = route.path.replace("{", "<").replace("}", ">")
             self._resolver.route(rule, method=route.method)(serve)
@@ -198,7 +215,7 @@ class Api:
             key = self._authenticated(headers, path.get("org"))
             if route.grant is not None and route.grant not in key.grants:
                 raise ForbiddenError(f"The key lacks the grant {route.grant.value}.")
-        return Request(path, headers, key, event)
+        return Request(route, path, headers, key, event)
 
     def _authenticated(self, headers: Mapping[str, str], org: str | None) -> Key:
         """The key of a request, which is one of `org` where the path names one."""
@@ -221,7 +238,7 @@ class Api:
         if key is not None and now < until:
             return key
         self._cached.pop(key_id, None)
-        found = self._control().key(key_id)
+        found = self.control.key(key_id)
         if found is not None:
             if len(self._cached) >= _MOST_CACHED:
                 self._cached.clear()

@@ -4,6 +4,7 @@ A value is parsed once, when the filter is made, into something that can be
 asked of an event. Where the type of an event decides, its record is not read.
 """
 
+import difflib
 import re
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
@@ -87,7 +88,8 @@ def _moment(text: str) -> tuple[int, int]:
 def _type(text: str, catalog: Catalog) -> Value:
     match = catalog.names_matching(text)
     if match is None:
-        near = ", ".join(catalog.nearest(text))
+        scopes = difflib.get_close_matches(text, catalog.scopes, n=1)
+        near = ", ".join([*scopes, *catalog.nearest(text)][:3])
         raise ValueError(f"expected a type, scope or prefix of the catalog; the nearest are {near}")
     return Value(text, by_type=match.matches, shows=match.names_hidden)
 

@@ -13,7 +13,7 @@ T = TypeVar("T")
 _WORDS = {
     "missing": "required, and not there",
     "extra_forbidden": "not a field that is known here",
-    "string_type": "expected a string; leave an optional field out rather than send null",
+    "string_type": "expected a string",
     "dict_type": "expected an object",
     "typed_dict_type": "expected an object",
     "list_type": "expected an array",
@@ -34,7 +34,7 @@ def check(adapter: TypeAdapter[T], raw: object) -> tuple[T | None, list[Fault]]:
     try:
         return adapter.validate_python(raw), []
     except ValidationError as error:
-        found = error.errors(include_url=False, include_input=False)
+        found = error.errors(include_url=False)
     if any(e["type"] == "string_unicode" for e in found):
         return None, list(canonical.surrogates(raw))
     return None, [Fault(_in_words(cast("Any", e)), pointer=_pointer(e["loc"])) for e in found]
@@ -64,4 +64,5 @@ def _pointer(loc: Iterable[str | int]) -> str:
 
 def _in_words(error: dict[str, Any]) -> str:
     words = _WORDS.get(error["type"])
-    return words.format(**error.get("ctx", {})) if words else str(error["msg"])
+    said = words.format(**error.get("ctx", {})) if words else str(error["msg"])
+    return f"{said}, found null; leave out what is not there" if error["input"] is None else said

@@ -25,7 +25,6 @@ from auditlog.plan import Span, span_of
 from auditlog.retention import oldest_kept
 from auditlog.settings import SETTINGS
 from auditlog.store import aws
-from auditlog.store.control import ControlStore
 from auditlog.store.exports import ExportStore
 from auditlog.store.objects import ObjectStore
 from auditlog.store.queue import Queue
@@ -33,10 +32,6 @@ from auditlog.telemetry import metrics
 from export.trail import record_request
 
 _catalog = Catalog.default()
-
-
-def _control() -> ControlStore:
-    return ControlStore(aws.dynamodb(), SETTINGS.control_table)
 
 
 def _exports() -> ExportStore:
@@ -47,19 +42,18 @@ def _objects() -> ObjectStore:
     return ObjectStore(aws.s3(), SETTINGS.exports_bucket)
 
 
-api = Api(_control)
+api = Api()
 
 
 @api.route(routes.CREATE_EXPORT)
 def create_export(request: Request) -> Answer:
     """Records the request in the log, then hands the work to the queue."""
     body = request.body(bodies.MAX_BYTES)
-    request.refuse_unknown({})
     requested_by = _requester(request)
     asked = shapes.body(bodies.NEW_EXPORT, body)
     wanted = _filter(dict(asked))
     now = clock.now()
-    org = _org(request)
+    org = api.org(request)
     export = Export(
         id=exports.new_id(now, secrets.token_bytes),
         org=org.name,
@@ -86,21 +80,18 @@ def create_export(request: Request) -> Answer:
 @api.route(routes.LIST_EXPORTS)
 def list_exports(request: Request) -> Answer:
     """The newest exports, each with a fresh link where it is ready."""
-    request.refuse_unknown({})
     return Answer(200, {"exports": [_shown(export) for export in _exports().newest(request.org)]})
 
 
 @api.route(routes.SHOW_EXPORT)
 def show_export(request: Request) -> Answer:
     """One export, with a fresh link where it is ready."""
-    request.refuse_unknown({})
     return Answer(200, _shown(_export(request)))
 
 
 @api.route(routes.DOWNLOAD_EXPORT)
 def download_export(request: Request) -> Answer:
     """Sends the client to the file."""
-    request.refuse_unknown({})
     export = _export(request)
     state = export.state_at(clock.now())
     if state is State.EXPIRED:
@@ -113,7 +104,6 @@ def download_export(request: Request) -> Answer:
 @api.route(routes.DELETE_EXPORT)
 def delete_export(request: Request) -> Answer:
     """Cancels what is under way, removes what is ready; anything else stays as it is."""
-    request.refuse_unknown({})
     export, now = _export(request), clock.now()
     store = _exports()
     # A crash after the change of state leaves objects that nobody points to;
@@ -121,13 +111,6 @@ def delete_export(request: Request) -> Answer:
     _ = store.cancel(export, now) or store.expire(export, now)
     _objects().delete_folder(export.folder)
     return Answer(204)
-
-
-def _org(request: Request) -> Org:
-    org = _control().org(request.org)
-    if org is None:
-        raise NotFoundError("No such org.")
-    return org
 
 
 def _export(request: Request) -> Export:

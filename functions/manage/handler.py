@@ -9,24 +9,15 @@ from auditlog import bodies, clock, keys, routes, shapes
 from auditlog.errors import Fault, InvalidError, NotFoundError
 from auditlog.http import Answer, Api, Request
 from auditlog.keys import Key
-from auditlog.settings import SETTINGS
-from auditlog.store import aws
-from auditlog.store.control import ControlStore
 from auditlog.telemetry import metrics
 
-
-def _control() -> ControlStore:
-    return ControlStore(aws.dynamodb(), SETTINGS.control_table)
-
-
-api = Api(_control)
+api = Api()
 
 
 @api.route(routes.CREATE_KEY)
 def create_key(request: Request) -> Answer:
     """Makes a key; its secret is in this answer and nowhere else."""
     body = request.body(bodies.MAX_BYTES)
-    request.refuse_unknown({})
     asked = shapes.body(bodies.NEW_KEY, body)
     now = clock.now()
     expires_at = clock.parse(asked["expires_at"]) if "expires_at" in asked else None
@@ -41,24 +32,22 @@ def create_key(request: Request) -> Answer:
         expires_at=expires_at,
         random=secrets.token_bytes,
     )
-    _control().create_key(minted.key)
+    api.control.create_key(minted.key)
     return Answer(201, {**_shown(minted.key), "secret": minted.secret})
 
 
 @api.route(routes.LIST_KEYS)
 def list_keys(request: Request) -> Answer:
     """All keys of the org, oldest first, expired ones too."""
-    request.refuse_unknown({})
-    return Answer(200, {"keys": [_shown(key) for key in _control().keys(request.org)]})
+    return Answer(200, {"keys": [_shown(key) for key in api.control.keys(request.org)]})
 
 
 @api.route(routes.REVOKE_KEY)
 def revoke_key(request: Request) -> Answer:
     """Revokes a key, also the one that asks."""
-    request.refuse_unknown({})
     if len(request.path["key_id"]) != keys.ID_LENGTH:
         raise NotFoundError("No such key.")
-    _control().delete_key(request.org, request.path["key_id"])
+    api.control.delete_key(request.org, request.path["key_id"])
     return Answer(204)
 
 

@@ -6,13 +6,12 @@ from aws_lambda_powertools.utilities.typing import LambdaContext
 
 from auditlog import clock, intake
 from auditlog.catalog import Catalog
-from auditlog.errors import NotFoundError, UnavailableError
+from auditlog.errors import UnavailableError
 from auditlog.event import Rules
 from auditlog.http import Answer, Api, Request
 from auditlog.routes import PUBLISH
 from auditlog.settings import SETTINGS
 from auditlog.store import aws
-from auditlog.store.control import ControlStore
 from auditlog.store.events import EventStore, Outcome
 from auditlog.telemetry import count, metrics
 
@@ -20,25 +19,16 @@ from auditlog.telemetry import count, metrics
 PATIENCE = 15.0
 
 _catalog = Catalog.default()
-
-
-def _control() -> ControlStore:
-    return ControlStore(aws.dynamodb(), SETTINGS.control_table)
-
-
-api = Api(_control)
+api = Api()
 
 
 @api.route(PUBLISH)
 def publish(request: Request) -> Answer:
     """Stores every event of the body, or none where one breaks a rule."""
     body = request.body(intake.MAX_BODY_BYTES)
-    request.refuse_unknown({})
     now, deadline = clock.now(), clock.monotonic() + PATIENCE
     submission = intake.read(body)
-    org = _control().org(request.org)
-    if org is None:
-        raise NotFoundError("No such org.")
+    org = api.org(request)
     rules = Rules(_catalog, org.name, org.retention_days, judged_at=now)
     judged = intake.judge(submission, rules, aws.secret(SETTINGS.salt_secret_arn))
     judged.raise_refusals()

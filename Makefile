@@ -76,6 +76,7 @@ destroy: $(VENV) ## Remove the stack; tables, queues, bucket and secret stay
 # Exactly what the lock says, and this project itself, editable.
 $(VENV): pyproject.toml uv.lock | $(UV)
 	@$(if $(PYTHON),,echo 'make: no Python of 3.11 or newer was found; name one with PYTHON=' >&2; exit 1)
+	@echo 'make: installing into .venv (once; under a minute)' >&2
 	@$(UV) sync --quiet --locked --all-extras --python $(PYTHON)
 	@touch $@
 

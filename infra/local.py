@@ -244,6 +244,7 @@ def _interrupt(stop: threading.Event) -> Callable[[int, object], None]:
         # more does not disturb the cleaning up.
         if not stop.is_set():
             stop.set()
+            _say("stopping; after much work this takes a few seconds")
             raise KeyboardInterrupt
 
     return handler

@@ -183,16 +183,14 @@ class AuditlogStack(cdk.Stack):
         to.query.allow(["dynamodb:Query", "dynamodb:GetItem"], [self.tables.events.table_arn])
         to.query.allow(["dynamodb:GetItem"], [control])
         to.manage.allow(["dynamodb:GetItem", "dynamodb:Query"], [control])
-        to.manage.allow(
-            ["dynamodb:PutItem", "dynamodb:DeleteItem", "dynamodb:ConditionCheckItem"], [control]
-        )
+        to.manage.allow(["dynamodb:PutItem", "dynamodb:DeleteItem"], [control])
 
     def _allow_exports(self) -> None:
         bucket, objects = self.bucket.bucket_arn, self.bucket.arn_for_objects("*")
         to = self.functions
         for exporter in (to.export, to.export_worker):
             exporter.allow(
-                ["dynamodb:GetItem", "dynamodb:PutItem", "dynamodb:UpdateItem", "dynamodb:Query"],
+                ["dynamodb:GetItem", "dynamodb:PutItem", "dynamodb:UpdateItem"],
                 [self.tables.control.table_arn],
             )
             excuse(
@@ -202,6 +200,7 @@ class AuditlogStack(cdk.Stack):
                 "bucket holds nothing but exports.",
                 findings=[r"^Resource::<exports\w+\.Arn>\/\*$"],
             )
+        to.export.allow(["dynamodb:Query"], [self.tables.control.table_arn])
         to.export.allow(["sqs:SendMessage"], [self.queues.exports.queue_arn])
         # A presigned link can do what its signer can: GetObject.
         to.export.allow(["s3:GetObject", "s3:DeleteObject"], [objects])
@@ -211,7 +210,7 @@ class AuditlogStack(cdk.Stack):
             ["s3:PutObject", "s3:GetObject", "s3:DeleteObject", "s3:AbortMultipartUpload"],
             [objects],
         )
-        to.export_worker.allow(["s3:ListBucket", "s3:ListBucketMultipartUploads"], [bucket])
+        to.export_worker.allow(["s3:ListBucket"], [bucket])
         to.export_worker.allow(
             [
                 "sqs:ReceiveMessage",
@@ -224,7 +223,8 @@ class AuditlogStack(cdk.Stack):
 
     def _allow_retention(self) -> None:
         retain = self.functions.retain
-        retain.allow(["dynamodb:Query", "dynamodb:BatchWriteItem"], [self.tables.events.table_arn])
+        # Whoever may BatchWriteItem may also overwrite; this can only delete.
+        retain.allow(["dynamodb:Query", "dynamodb:PartiQLDelete"], [self.tables.events.table_arn])
         retain.allow(["dynamodb:Query"], [self.tables.control.table_arn])
 
     def _triggers(self) -> None:

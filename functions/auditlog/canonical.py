@@ -72,7 +72,7 @@ def decode(body: bytes) -> tuple[Any, list[Fault]]:
             f"The body is not UTF-8: invalid byte at offset {error.start}."
         ) from None
     if not text.strip():
-        raise MalformedError("The body is empty; expected JSON.")
+        raise MalformedError("The body is not JSON: it is empty.")
     found: list[_Refused | _Doubled] = []
     try:
         value = _decoder(found.append).decode(text)

@@ -19,6 +19,7 @@ Compatibility of the record, `v` 1, for ever:
 import base64
 import hashlib
 import hmac
+import json
 import re
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
@@ -155,15 +156,11 @@ EVENT: TypeAdapter[Event] = TypeAdapter(Event)
 
 
 class InvalidEventError(Exception):
-    """One event that cannot be recorded: every fault, with pointers into that event.
+    """One event that cannot be recorded: its faults, with pointers into that event."""
 
-    `too_large` where it is over `MAX_EVENT_BYTES`, and so wants another status.
-    """
-
-    def __init__(self, faults: Iterable[Fault], *, too_large: bool = False) -> None:
+    def __init__(self, faults: Iterable[Fault]) -> None:
         super().__init__("the event breaks a rule")
         self.faults = list(faults)
-        self.too_large = too_large
 
 
 @dataclass(frozen=True, slots=True)
@@ -219,7 +216,7 @@ def admit(raw: object, rules: Rules, secret: bytes) -> Record:
     """
     event, faults = _check(raw, rules)
     if event is None or faults:
-        raise InvalidEventError(faults, too_large=_is_too_large(raw))
+        raise InvalidEventError(faults)
     try:
         record = build(event, rules.org, secret)
     except UnicodeEncodeError:
@@ -232,8 +229,7 @@ def admit(raw: object, rules: Rules, secret: bytes) -> Record:
         raise _nested_too_deeply()
     size = len(record.data) - _added_bytes(rules.org)
     if size > MAX_EVENT_BYTES:
-        detail = f"{size} bytes as canonical JSON; at most {MAX_EVENT_BYTES} are taken"
-        raise InvalidEventError([Fault(detail, pointer="")], too_large=True)
+        raise InvalidEventError([_too_large(size)])
     return record
 
 
@@ -251,12 +247,26 @@ def _check(raw: object, rules: Rules) -> tuple[Event | None, list[Fault]]:
     return event, [*faults, *_type_faults(raw, rules.catalog), *_time_faults(raw, rules)]
 
 
-def _is_too_large(raw: object) -> bool:
-    """Whether an event that is refused anyway is too large as well, which is told first."""
+def size_fault(raw: object) -> Fault | None:
+    """The fault of an event that is too large, whatever else is wrong with it."""
     try:
-        return len(canonical.encode(raw)) > MAX_EVENT_BYTES
-    except (UnicodeEncodeError, RecursionError):
-        return False
+        size = len(_measure(raw).encode("utf-8", "surrogatepass"))
+    except RecursionError:
+        return None  # Far too deep; its text is bounded by the body's.
+    return _too_large(size) if size > MAX_EVENT_BYTES else None
+
+
+def _of_no_size(_refused: object) -> int:
+    """Stands for what `canonical.decode` refused and left in the tree."""
+    return 0
+
+
+_measure = json.JSONEncoder(ensure_ascii=False, separators=(",", ":"), default=_of_no_size).encode
+
+
+def _too_large(size: int) -> Fault:
+    detail = f"{size} bytes as canonical JSON; at most {MAX_EVENT_BYTES} are taken"
+    return Fault(detail, pointer="")
 
 
 def _nested_too_deeply() -> InvalidEventError:

@@ -20,8 +20,8 @@ from auditlog.formats import Compression, Format
 from auditlog.plan import Span
 
 #: An export of which nothing was heard for this long has failed, whatever it says:
-#: every try of the queue is over by then.
-STALLED_AFTER = 3 * clock.HOUR
+#: a worker reports every few seconds, and a message waits no longer in its queue.
+STALLED_AFTER = {"running": 3 * clock.HOUR, "queued": 4 * clock.DAY}
 #: How long a finished file is kept. The bucket's lifecycle removes it a day later.
 KEPT_FOR = 7 * clock.DAY
 PROFILE = "native"
@@ -73,7 +73,7 @@ class Export:
         """The state, with what the clock alone has changed about it."""
         if self.state is State.READY and self.expires_at is not None and now >= self.expires_at:
             return State.EXPIRED
-        if self.is_under_way and now - self.updated_at > STALLED_AFTER:
+        if self.is_under_way and now - self.updated_at > STALLED_AFTER[self.state]:
             return State.FAILED
         return self.state
 

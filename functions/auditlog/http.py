@@ -46,6 +46,7 @@ _MOST_PARAMETERS = 1_000
 _WITHIN_ORG = re.compile(r"/v1/orgs/([^/]*)")
 _BEARER = re.compile(r"[Bb][Ee][Aa][Rr][Ee][Rr] +(\S+)")
 MAX_ACTOR_LENGTH = 256
+_REPLACED = "\ufffd"
 
 
 @dataclass(frozen=True, slots=True)
@@ -114,12 +115,20 @@ class Request:
         the query has a parameter that is not known.
         """
         raw: str = self._event.get("body") or ""
-        data = base64.b64decode(raw) if self._event.get("isBase64Encoded") else raw.encode()
+        is_bytes: bool = self._event.get("isBase64Encoded") or False
+        data = base64.b64decode(raw) if is_bytes else raw.encode()
         encoding = self.headers.get("content-encoding", "identity").strip().lower()
-        if encoding == "gzip":
-            data = _gunzip(data, most)
         if len(data) > most:
             raise TooLargeError(f"The body has {len(data)} bytes; at most {most} are taken.")
+        if encoding == "gzip":
+            data = _gunzip(data, most)
+        elif not is_bytes and _REPLACED in raw:
+            # The gateway hands JSON over as text, with this in the place of every
+            # byte that was not UTF-8: what was sent is not known any more.
+            raise MalformedError(
+                "The body is not UTF-8, or holds U+FFFD: write that one as \\ufffd, or send the "
+                "body with Content-Type: application/octet-stream."
+            )
         if encoding not in {"gzip", "identity", ""}:
             raise MalformedError("The body's Content-Encoding is not known; send gzip, or none.")
         self.refuse_unknown()
@@ -253,7 +262,7 @@ class Api:
             within = _WITHIN_ORG.match(event["rawPath"])
             if within or any(not route.public for route in matching):
                 self._authenticated(_headers(event), within and within[1])
-            if matching:
+            if matching and http["method"] not in {route.method for route in matching}:
                 raise MethodNotAllowedError(
                     f"{http['method']} is not a method of this path.",
                     [route.method for route in matching],
@@ -312,16 +321,20 @@ def _template(path: str) -> re.Pattern[str]:
 
 
 def _gunzip(data: bytes, most: int) -> bytes:
-    unpacker = zlib.decompressobj(31)
+    """All members of a gzip file (RFC 1952 section 2.2), if they are at most `most` bytes."""
+    unpacked = b""
     try:
-        unpacked = unpacker.decompress(data, most + 1)
+        while data:
+            member = zlib.decompressobj(31)
+            unpacked += member.decompress(data, most + 1 - len(unpacked))
+            if len(unpacked) > most:
+                raise TooLargeError(f"The body unpacks to more than {most} bytes.")
+            if not member.eof:
+                raise MalformedError("The body's gzip ends too early.")
+            data = member.unused_data
     except zlib.error:
         raise MalformedError(
             "The body that arrived is not gzip, as Content-Encoding says; send it with "
             "Content-Type: application/octet-stream, or the gateway may take it for text."
         ) from None
-    if len(unpacked) > most:
-        raise TooLargeError(f"The body unpacks to more than {most} bytes.")
-    if not unpacker.eof or unpacker.unused_data:
-        raise MalformedError("The body's gzip ends too early, or goes on after its end.")
     return unpacked

@@ -12,7 +12,7 @@ from typing import Any, cast
 
 from auditlog import canonical
 from auditlog.errors import Fault, InvalidError, TooLargeError
-from auditlog.event import InvalidEventError, NewEvent, Record, Rules, admit, faults_of
+from auditlog.event import InvalidEventError, NewEvent, Record, Rules, admit, faults_of, size_fault
 from auditlog.retention import expiry
 
 MAX_EVENTS = 1_000
@@ -108,13 +108,19 @@ def judge(submission: Submission, rules: Rules, secret: bytes) -> Judged:
             known = {fault.pointer for fault in lost}
             others = _placed(faults_of(event, rules), prefix)
             faults = [*lost, *(fault for fault in others if fault.pointer not in known)]
-            refusals.append(Refusal(index, faults, too_large=False))
+            refusals.append(_refusal(index, event, prefix, faults))
             continue
         try:
             records.append(admit(event, rules, secret))
         except InvalidEventError as error:
-            refusals.append(Refusal(index, _placed(error.faults, prefix), error.too_large))
+            refusals.append(_refusal(index, event, prefix, _placed(error.faults, prefix)))
     return Judged(records, refusals)
+
+
+def _refusal(index: int, event: object, prefix: str, faults: list[Fault]) -> Refusal:
+    """Names the size first where it is a fault too, since that wants another status."""
+    over = _placed([fault] if (fault := size_fault(event)) else [], prefix)
+    return Refusal(index, [*over, *(f for f in faults if f not in over)], bool(over))
 
 
 def _placed(faults: Sequence[Fault], prefix: str) -> list[Fault]:

@@ -17,10 +17,6 @@ from auditlog.filters import Filter
 
 Order = Literal["asc", "desc"]
 
-#: What one page reads at most. 20,000 rows are 10 MB or so, 1,250 read units.
-MAX_ROWS_READ = 20_000
-#: An answer stays below Lambda's 6 MB with room for its envelope.
-MAX_ANSWER_BYTES = 5_000_000
 _ROWS_PER_READ = 1_000
 #: The id, `recorded_at`, and a sentence of the catalog before it is filled in.
 _ADDED_BYTES = 256
@@ -63,6 +59,22 @@ class Rows:
     events: list[StoredEvent]
     complete: bool
 
+
+@dataclass(frozen=True, slots=True)
+class Budget:
+    """What one page may cost, at the most."""
+
+    rows: int = 20_000
+    """Rows read."""
+    bytes_read: int = 16_000_000
+    """Bytes read as they are stored: 2,000 read units, a second or two of unpacking."""
+    answer_bytes: int = 5_000_000
+    """Lambda answers with 6 MB; this leaves room for the envelope."""
+    give_up: Callable[[], bool] = lambda: False
+    """Asked between two reads, so that a page comes before its caller's patience ends."""
+
+
+BUDGET = Budget()
 
 #: Reads up to so many rows of a span, from its start in the given order.
 Read = Callable[[Span, Order, int], Rows]
@@ -115,30 +127,32 @@ def page(
     *,
     order: Order,
     limit: int,
-    max_rows: int = MAX_ROWS_READ,
-    max_bytes: int = MAX_ANSWER_BYTES,
+    budget: Budget = BUDGET,
 ) -> Page:
     """The next at most `limit` matching events of `span`.
 
-    Costs one read for each 1,000 rows that are passed over, `max_rows` at the
-    most, and unpacks what the types do not exclude.
+    Costs one read for each 1,000 rows that are passed over, within `budget` and
+    at most one read over it; unpacks what the types do not exclude.
     """
     found: list[Found] = []
     position: str | None = None
-    rows_read = size = 0
-    selective = bool(wanted.clauses)
-    while not span.is_empty and rows_read < max_rows:
-        # A filter passes many rows over; without one, nearly every row is shown.
-        count = _ROWS_PER_READ if selective else min(_ROWS_PER_READ, limit - len(found) + 1)
-        rows = read(span, order, min(count, max_rows - rows_read))
+    rows_read = bytes_read = size = 0
+    while not span.is_empty and rows_read < budget.rows and bytes_read < budget.bytes_read:
+        if rows_read and budget.give_up():
+            break
+        # A filter passes many rows over. Without one nearly every row is shown, and
+        # where it is not, the next read is as large as all before it.
+        needed = _ROWS_PER_READ if wanted.clauses else max(limit - len(found) + 1, rows_read)
+        rows = read(span, order, min(needed, _ROWS_PER_READ, budget.rows - rows_read))
         for event, record in matching(rows.events, wanted):
             if record is not None:
                 size += _answer_bytes(event, record)
-                if len(found) == limit or (found and size > max_bytes):
+                if len(found) == limit or (found and size > budget.answer_bytes):
                     return Page(found, found[-1].event.id, rows_read)
                 found.append(Found(event, record))
             position = event.id
             rows_read += 1
+            bytes_read += len(event.packed)
         if rows.complete or position is None:
             return Page(found, None, rows_read)
         span = span.after(position, order)

@@ -48,6 +48,9 @@ def body(adapter: TypeAdapter[T], data: bytes) -> T:
     """
     raw, faults = canonical.decode(data)
     value, broken = check(adapter, raw)
+    if value is not None:
+        broken = list(canonical.surrogates(raw))
+        value = None if broken else value
     if faults or value is None:
         known = {fault.pointer for fault in faults}
         others = [fault for fault in broken if fault.pointer not in known]
@@ -65,4 +68,5 @@ def _pointer(loc: Iterable[str | int]) -> str:
 def _in_words(error: dict[str, Any]) -> str:
     words = _WORDS.get(error["type"])
     said = words.format(**error.get("ctx", {})) if words else str(error["msg"])
-    return f"{said}, found null; leave out what is not there" if error["input"] is None else said
+    is_null_member = error["input"] is None and error["loc"]
+    return f"{said}, found null; leave out what is not there" if is_null_member else said

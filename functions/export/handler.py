@@ -31,6 +31,8 @@ from auditlog.store.queue import Queue
 from auditlog.telemetry import metrics
 from export.trail import record_request
 
+MAX_FILTER_BYTES = 8 * 1024
+
 _catalog = Catalog.default()
 
 
@@ -132,10 +134,15 @@ def _filter(asked: dict[str, Any]) -> Filter:
     """The filter in a body: search's parameters, as strings, lists and booleans."""
     texts = {name: _texts(asked[name]) for name in filters.PARAMETERS if name in asked}
     try:
-        return filters.parse(texts, _catalog, hidden_by_default=False)
+        wanted = filters.parse(texts, _catalog, hidden_by_default=False)
     except MalformedError as error:
         faults = [Fault(f.detail, pointer=f"/{f.parameter}") for f in error.faults]
         raise InvalidError("The filter is not valid.", faults) from None
+    if len(json.dumps(dict(wanted.parameters))) > MAX_FILTER_BYTES:
+        # It is kept with the export and shown in every list of them.
+        fault = Fault(f"a filter of more than {MAX_FILTER_BYTES} bytes", pointer="")
+        raise InvalidError("The filter is too long.", [fault])
+    return wanted
 
 
 def _texts(value: Any) -> list[str]:

@@ -7,7 +7,7 @@ from auditlog import clock, exports, filters, formats, plan
 from auditlog.catalog import Catalog
 from auditlog.event import StoredEvent, id_time
 from auditlog.exports import Export, Slice
-from auditlog.formats import LAYOUTS, Compression
+from auditlog.formats import LAYOUTS, Compression, Layout
 from auditlog.store.events import EventStore
 from auditlog.store.exports import ExportStore
 from auditlog.store.objects import ObjectStore, Stored
@@ -15,6 +15,8 @@ from auditlog.store.objects import ObjectStore, Stored
 #: Seconds between two reports of progress, and two renewals of the message.
 REPORT_EVERY = 5.0
 _ROWS_PER_READ = 1_000
+# A page of rows is 1 MB as stored, and may be a hundred times that unpacked.
+_CHUNK = 1024 * 1024
 
 
 class Stopped(Exception):  # noqa: N818 -- nothing is wrong: somebody cancelled it
@@ -80,20 +82,27 @@ class Job:
         return self.exports.win(self.export, own)
 
     def _lines(self) -> Iterator[bytes]:
-        """The file's inside, a page of events at a time."""
+        """The file's inside, about a megabyte at a time."""
         layout = LAYOUTS[self.export.format]
         wanted = filters.parse(self.export.filter, self.catalog, hidden_by_default=False)
         for events in self._pages():
-            lines = [
-                formats.answer(event, record, self.catalog)
-                for event, record in plan.matching(events, wanted)
-                if record is not None
-            ]
-            if not lines:
-                continue
-            before = layout.between if self._written else b""
-            self._written += len(lines)
-            yield before + (layout.after + layout.between).join(lines) + layout.after
+            lines: list[bytes] = []
+            size = 0
+            for event, record in plan.matching(events, wanted):
+                if record is None:
+                    continue
+                lines.append(formats.answer(event, record, self.catalog))
+                size += len(lines[-1])
+                if size > _CHUNK:
+                    yield self._joined(lines, layout)
+                    lines, size = [], 0
+            if lines:
+                yield self._joined(lines, layout)
+
+    def _joined(self, lines: list[bytes], layout: Layout) -> bytes:
+        before = layout.between if self._written else b""
+        self._written += len(lines)
+        return before + (layout.after + layout.between).join(lines) + layout.after
 
     def _pages(self) -> Iterator[list[StoredEvent]]:
         """Every event of the span, oldest first, read with strong consistency."""

@@ -16,7 +16,7 @@ from auditlog.store.events import EventStore, Outcome
 from auditlog.telemetry import count, metrics
 
 #: Seconds of retries before a publisher is told to come back; API Gateway waits 30.
-PATIENCE = 15.0
+PATIENCE = 10.0
 
 _catalog = Catalog.default()
 api = Api()

@@ -314,9 +314,13 @@ def test_an_export_of_which_nothing_is_heard_has_failed(
     world: World, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     export_id, now = world.ask_export(), clock.now()
-    monkeypatch.setattr(clock, "now", lambda: now + exports.STALLED_AFTER - clock.SECOND)
+    monkeypatch.setattr(
+        clock, "now", lambda: now + exports.STALLED_AFTER[exports.State.QUEUED] - clock.SECOND
+    )
     assert world.shown(export_id)["state"] == "queued"
-    monkeypatch.setattr(clock, "now", lambda: now + exports.STALLED_AFTER + clock.SECOND)
+    monkeypatch.setattr(
+        clock, "now", lambda: now + exports.STALLED_AFTER[exports.State.QUEUED] + clock.SECOND
+    )
     assert world.shown(export_id)["state"] == "failed"
     assert world.shown(export_id)["error"]
     world.call("GET", f"{PATH}/{export_id}/download").is_problem(409)
@@ -359,3 +363,32 @@ def test_a_key_that_may_export_need_not_read(world: World) -> None:
     export_id = world.call("POST", PATH, key=key, body={"format": "json"}).json["id"]
     assert world.call("GET", f"{PATH}/{export_id}", key=key).status == 200
     world.search(key=key).is_problem(403)
+
+
+@pytest.mark.parametrize("name", ["actor", "q", "since"])
+def test_a_lone_surrogate_in_a_filter_is_a_422_with_its_place(world: World, name: str) -> None:
+    answer = world.call("POST", PATH, body=f'{{"format": "json", "{name}": "\\ud800"}}')
+    assert answer.is_problem(422)["errors"][0]["pointer"].startswith(f"/{name}")
+
+
+def test_a_filter_that_is_too_long_to_be_listed_is_refused(world: World) -> None:
+    body = {"format": "json", "actor": ["a" * 1_000] * 5 + [f"{n:01000}" for n in range(8)]}
+    world.call("POST", PATH, body=body).is_problem(422)
+
+
+def test_the_list_goes_on_where_one_query_ends(world: World) -> None:
+    asked = [world.ask_export() for _ in range(3)]
+
+    sound = world.dynamodb
+
+    class Client:
+        def __getattr__(self, name: str) -> Any:
+            return getattr(sound, name)
+
+        @staticmethod
+        def query(**arguments: Any) -> Any:
+            return sound.query(**(arguments | {"Limit": 1}))
+
+    world.dynamodb = Client()
+    listed = world.call("GET", PATH).json["exports"]
+    assert sorted(export["id"] for export in listed) == sorted(asked)

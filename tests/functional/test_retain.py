@@ -84,10 +84,10 @@ def test_what_the_table_does_not_take_at_once_is_sent_again(world: World) -> Non
             return getattr(sound, name)
 
         @staticmethod
-        def batch_write_item(RequestItems: Any) -> Any:  # noqa: N803 -- boto3's name
-            [(table, requests)] = RequestItems.items()
-            sound.batch_write_item(RequestItems={table: requests[:10]})
-            return {"UnprocessedItems": {table: requests[10:]} if requests[10:] else {}}
+        def batch_execute_statement(Statements: Any) -> Any:  # noqa: N803 -- boto3's name
+            done = sound.batch_execute_statement(Statements=Statements[:10])["Responses"]
+            busy = {"Error": {"Code": "ThrottlingError"}}
+            return {"Responses": [*done, *[busy] * len(Statements[10:])]}
 
     world.dynamodb = Client()
     assert run()["deleted"] == 30
@@ -100,7 +100,7 @@ def test_one_org_that_is_busy_does_not_keep_the_others_waiting(world: World) -> 
         store(world, name, 1, clock.now() - 100 * clock.DAY)
 
     def busy(name: str, _number: int, call: Any) -> Any:
-        if name == "batch_write_item" and world.dynamodb.calls.count(name) == 2:
+        if name == "batch_execute_statement" and world.dynamodb.calls.count(name) == 2:
             raise ClientError({"Error": {"Code": "ThrottlingException"}}, name)
         return call()
 

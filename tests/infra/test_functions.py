@@ -36,7 +36,6 @@ EXPORT_STATE = {
     ("dynamodb:GetItem", "control"),
     ("dynamodb:PutItem", "control"),
     ("dynamodb:UpdateItem", "control"),
-    ("dynamodb:Query", "control"),
 }
 PERMISSIONS = {
     "publish": INSERT | {("dynamodb:GetItem", "control")},
@@ -53,11 +52,11 @@ PERMISSIONS = {
         ("dynamodb:Query", "control"),
         ("dynamodb:PutItem", "control"),
         ("dynamodb:DeleteItem", "control"),
-        ("dynamodb:ConditionCheckItem", "control"),
     },
     "export": INSERT
     | EXPORT_STATE
     | {
+        ("dynamodb:Query", "control"),
         ("sqs:SendMessage", "exportsqueue"),
         ("s3:GetObject", "exports/*"),
         ("s3:DeleteObject", "exports/*"),
@@ -71,13 +70,12 @@ PERMISSIONS = {
         ("s3:DeleteObject", "exports/*"),
         ("s3:AbortMultipartUpload", "exports/*"),
         ("s3:ListBucket", "exports"),
-        ("s3:ListBucketMultipartUploads", "exports"),
         ("sqs:ChangeMessageVisibility", "exportsqueue"),
     }
     | {(action, "exportsqueue") for action in CONSUME},
     "retain": {
         ("dynamodb:Query", "events"),
-        ("dynamodb:BatchWriteItem", "events"),
+        ("dynamodb:PartiQLDelete", "events"),
         ("dynamodb:Query", "control"),
     },
 }
@@ -155,7 +153,7 @@ def test_no_function_but_retain_can_remove_an_event_and_none_can_change_one(
         ("publish", "dynamodb:PartiQLInsert"),
         ("record", "dynamodb:PartiQLInsert"),
         ("export", "dynamodb:PartiQLInsert"),
-        ("retain", "dynamodb:BatchWriteItem"),
+        ("retain", "dynamodb:PartiQLDelete"),
     }
 
 

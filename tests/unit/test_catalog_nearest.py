@@ -1,7 +1,6 @@
 """The names that the catalog offers for one that it does not know."""
 
 import string
-import time
 
 import pytest
 from hypothesis import given
@@ -49,17 +48,8 @@ class TestNearest:
         assert CATALOG.nearest(name, 4)[:3] == CATALOG.nearest(name, 3)
 
     @pytest.mark.parametrize("unit", ["a", "org.settings.", "\N{GRINNING FACE}", "e."])
-    def test_the_cost_does_not_grow_with_the_input(self, unit: str) -> None:
-        CATALOG.nearest("warm up")
-
-        def cost(name: str) -> float:
-            begun = time.perf_counter()
-            for _ in range(5):
-                CATALOG.nearest(name)
-            return time.perf_counter() - begun
-
-        short, long = unit * (64 // len(unit)), unit * 1_000_000
-        assert min(cost(long) for _ in range(5)) < 4 * min(cost(short) for _ in range(5))
+    def test_what_is_beyond_any_name_is_not_looked_at(self, unit: str) -> None:
+        assert CATALOG.nearest(unit * 1_000_000) == CATALOG.nearest(unit * 2_000_000)
 
     def test_case_does_not_matter(self) -> None:
         catalog = Catalog.parse(

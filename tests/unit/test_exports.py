@@ -46,8 +46,8 @@ class TestState:
     @pytest.mark.parametrize("state", [State.QUEUED, State.RUNNING])
     def test_work_of_which_nothing_is_heard_has_failed(self, state: State) -> None:
         made = export(state=state)
-        assert made.state_at(NOW + exports.STALLED_AFTER) == state
-        assert made.state_at(NOW + exports.STALLED_AFTER + 1) == State.FAILED
+        assert made.state_at(NOW + exports.STALLED_AFTER[state]) == state
+        assert made.state_at(NOW + exports.STALLED_AFTER[state] + 1) == State.FAILED
 
     @pytest.mark.parametrize("state", [State.READY, State.FAILED, State.CANCELLED, State.EXPIRED])
     def test_what_is_over_stays_as_it_is(self, state: State) -> None:
@@ -56,7 +56,9 @@ class TestState:
 
     def test_a_sign_of_life_is_enough(self) -> None:
         made = export(state=State.RUNNING, updated_at=NOW + clock.HOUR)
-        assert made.state_at(NOW + clock.HOUR + exports.STALLED_AFTER) == State.RUNNING
+        assert (
+            made.state_at(NOW + clock.HOUR + exports.STALLED_AFTER[State.RUNNING]) == State.RUNNING
+        )
 
 
 class TestAnswer:
@@ -110,7 +112,7 @@ class TestAnswer:
     def test_says_why_it_failed(self) -> None:
         failed = export(state=State.FAILED, error="The log could not be read.")
         assert failed.answer(NOW, None)["error"] == "The log could not be read."
-        stalled = EXPORT.answer(NOW + exports.STALLED_AFTER + 1, None)
+        stalled = EXPORT.answer(NOW + exports.STALLED_AFTER[EXPORT.state] + 1, None)
         assert stalled["state"] == "failed"
         assert "ask for the export again" in stalled["error"]
 

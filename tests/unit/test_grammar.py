@@ -56,6 +56,8 @@ def test_terms(query: str, terms: list[tuple[str, str, bool]]) -> None:
         ('"a"b', 'at character 4: found "b", expected a space between two terms'),
         ('a"b"', 'at character 2: found """, expected a space between two terms'),
         ('actor:""', "at character 7: found empty quotes"),
+        ("a OR b", "at character 3: found OR, expected a term"),
+        ("NOT a", "at character 1: found NOT, expected a term"),
         ("a" * (MAX_LENGTH + 1), f"at character {MAX_LENGTH + 1}: found more"),
     ],
 )

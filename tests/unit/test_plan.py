@@ -12,7 +12,7 @@ from auditlog import canonical, clock, cursor, filters, plan
 from auditlog.event import StoredEvent, event_id, first_id
 from auditlog.filters import Filter
 from auditlog.plan import Order, Page, Rows, Span
-from tests.unit.published import CATALOG
+from tests.unit.published import CATALOG, event, record_of, stored
 
 DAY = clock.parse("2026-05-01T00:00:00Z")
 TYPES = ["repo.create", "repo.delete", "org.sso_login", "org.audit_log.export"]
@@ -104,14 +104,14 @@ def brute_force(
 
 
 def follow(
-    log: Log, query: dict[str, list[str]], order: Order, oldest: int = 0, **bounds: int
+    log: Log, query: dict[str, list[str]], order: Order, oldest: int = 0, **bounds: Any
 ) -> list[Page]:
     """All pages, from the first to the one that says that it is the last."""
     wanted = parsed(query)
     span = plan.span_of(wanted, oldest)
     pages: list[Page] = []
     while True:
-        pages.append(plan.page(log.read, wanted, span, order=order, **({"limit": 100} | bounds)))
+        pages.append(plan.page(log.read, wanted, span, order=order, **{"limit": 100, **bounds}))
         position = pages[-1].position
         if position is None:
             return pages
@@ -145,7 +145,8 @@ def test_pages_are_brute_force(
     max_bytes: int,
     oldest: int,
 ) -> None:
-    bounds = {"limit": limit, "max_rows": max_rows, "max_bytes": max_bytes}
+    budget = plan.Budget(rows=max_rows, answer_bytes=max_bytes)
+    bounds: dict[str, Any] = {"limit": limit, "budget": budget}
     pages = follow(Log(made, stingy), query, order, DAY + oldest, **bounds)
     assert ids(pages) == brute_force(made, query, order, DAY + oldest)
     for page in pages:
@@ -179,7 +180,9 @@ def test_what_arrives_while_pages_are_read(
     span = plan.span_of(wanted, 0)
     seen: list[str] = []
     for _ in range(1_000):
-        page = plan.page(read, wanted, span, order=order, limit=limit, max_rows=max_rows)
+        page = plan.page(
+            read, wanted, span, order=order, limit=limit, budget=plan.Budget(rows=max_rows)
+        )
         seen += ids([page])
         if page.position is None:
             break
@@ -203,7 +206,7 @@ def test_the_end_is_said_with_the_last_event(order: Order, count: int) -> None:
 
 def test_an_empty_page_may_have_a_next() -> None:
     log = Log([row(n, n, "repo.create", "ann") for n in range(5)])
-    pages = follow(log, {"actor": ["nobody"]}, "asc", max_rows=2)
+    pages = follow(log, {"actor": ["nobody"]}, "asc", budget=plan.Budget(rows=2))
     assert [len(page.found) for page in pages] == [0, 0, 0]
     assert [page.rows_read for page in pages] == [2, 2, 1]
     assert pages[0].position == sorted(log.rows)[1].id
@@ -211,7 +214,7 @@ def test_an_empty_page_may_have_a_next() -> None:
 
 def test_one_event_is_given_however_large_it_is() -> None:
     log = Log([row(n, n, "repo.create", "ann", size=10_000) for n in range(3)])
-    pages = follow(log, {}, "desc", max_bytes=1)
+    pages = follow(log, {}, "desc", budget=plan.Budget(answer_bytes=1))
     assert [len(page.found) for page in pages] == [1, 1, 1]
 
 
@@ -257,3 +260,37 @@ class TestSpan:
     def test_is_empty(self, since: int, until: int) -> None:
         assert Span.between(since, until).is_empty
         assert not Span.between(5, 6).is_empty
+
+
+def test_a_page_stops_at_the_bytes_that_it_may_read_and_at_its_callers_patience() -> None:
+    log = [stored(record_of(event(key=str(n)))) for n in range(3_000)]
+    log.sort()
+    asked: list[int] = []
+
+    def read(span: Span, order: Order, count: int) -> Rows:
+        asked.append(count)
+        left = [row for row in log if span.first <= row.id < span.end]
+        return Rows(left[:count], len(left) <= count)
+
+    wanted = filters.parse({"actor": ["nobody"]}, CATALOG, hidden_by_default=True)
+    whole = Span.between(0, None)
+    for budget in (plan.Budget(bytes_read=1), plan.Budget(give_up=lambda: True)):
+        asked.clear()
+        page = plan.page(read, wanted, whole, order="asc", limit=5, budget=budget)
+        assert (page.found, page.position, asked) == ([], log[999].id, [1_000])
+
+
+def test_what_is_hidden_is_passed_over_in_growing_steps() -> None:
+    hidden = event(type="org.audit_log.export")
+    log = sorted(stored(record_of(hidden | {"key": str(n)})) for n in range(2_000))
+    asked: list[int] = []
+
+    def read(span: Span, order: Order, count: int) -> Rows:
+        asked.append(count)
+        left = [row for row in log if span.first <= row.id < span.end]
+        return Rows(left[:count], len(left) <= count)
+
+    wanted = filters.parse({}, CATALOG, hidden_by_default=True)
+    page = plan.page(read, wanted, Span.between(0, None), order="asc", limit=1)
+    assert (page.found, page.position) == ([], None)
+    assert len(asked) < 15

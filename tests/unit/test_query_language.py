@@ -185,8 +185,8 @@ def test_only_its_exact_name_shows_a_hidden_type(query: str, shows: bool) -> Non
     [
         ("type:repo.creat", 'at character 6: found "repo.creat", expected a type, scope or prefix'),
         ("x country:xxx", 'at character 11: found "xxx", expected two letters'),
-        ("created:2026-13-01", 'at character 9: found "2026-13-01", expected'),
-        ("created:..", 'at character 9: found "..", expected'),
+        ("created:2026-13-01", 'at character 9: found "2026-13-01", no such time'),
+        ("created:..", 'at character 9: found "..", expected a date, or RFC 3339'),
         ("ip:300.1.1.1", 'at character 4: found "300.1.1.1", expected an IPv4'),
         ("operation:made", 'at character 11: found "made", expected one of access'),
         ("actor_type:bot", 'at character 12: found "bot", expected one of user'),

@@ -307,4 +307,17 @@ def test_an_event_that_is_too_large_and_invalid_is_told_as_too_large() -> None:
     sent = event(type="no.such", metadata={"x": "y" * MAX_EVENT_BYTES})
     [refusal] = judged(body(sent)).refusals
     assert refusal.too_large
-    assert [fault.pointer for fault in refusal.faults] == ["/type"]
+    assert [fault.pointer for fault in refusal.faults] == ["", "/type"]
+
+
+@pytest.mark.parametrize(
+    "member",
+    ['"n": NaN', '"s": "\\ud800"', f'"deep": {"[" * 40}{"]" * 40}', '"twice": 1, "twice": 2'],
+)
+def test_too_large_is_told_whatever_else_is_wrong(member: str) -> None:
+    sent = json.dumps(event(metadata={"x": "y" * MAX_EVENT_BYTES}))
+    sent = sent.replace('"metadata": {', f'"metadata": {{{member}, ')
+    [refusal] = judged(sent.encode()).refusals
+    assert refusal.too_large
+    assert refusal.faults[0].pointer == ""
+    assert f"at most {MAX_EVENT_BYTES} are taken" in refusal.faults[0].detail

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 _CONFIG = Config(
     connect_timeout=2,
     read_timeout=5,
-    retries={"mode": "standard", "max_attempts": 3},
+    retries={"mode": "standard", "max_attempts": 2},
     max_pool_connections=16,
     tcp_keepalive=True,
 )

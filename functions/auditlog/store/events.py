@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from mypy_boto3_dynamodb import DynamoDBClient
     from mypy_boto3_dynamodb.type_defs import BatchStatementRequestTypeDef
 
-#: DynamoDB's own limit, for BatchExecuteStatement and BatchWriteItem alike.
+#: DynamoDB's own limit of BatchExecuteStatement.
 BATCH = 25
 _FIRST_WAIT = 0.05
 _LONGEST_WAIT = 1.0
@@ -192,15 +192,9 @@ class EventStore:
         }
 
     def _delete_batch(self, org: str, ids: list[str], deadline: float) -> None:
-        left: Any = {
-            self._table: [
-                {"DeleteRequest": {"Key": {"pk": {"S": org}, "sk": {"S": i}}}} for i in ids
-            ]
-        }
-        attempt = 0
+        left, attempt = ids, 0
         while True:
-            with aws.translated("dynamodb:BatchWriteItem"):
-                left = self._client.batch_write_item(RequestItems=left).get("UnprocessedItems")
+            left = self._not_deleted(org, left)
             if not left:
                 return
             wait = _jittered(attempt)
@@ -208,6 +202,23 @@ class EventStore:
                 raise UnavailableError("The table does not take the deletions now.")
             self._sleep(wait)
             attempt += 1
+
+    def _not_deleted(self, org: str, ids: list[str]) -> list[str]:
+        # By PartiQL, since who may BatchWriteItem may also overwrite.
+        statements: list[Any] = [
+            {
+                "Statement": f'DELETE FROM "{self._table}" WHERE pk = ? AND sk = ?',  # noqa: S608 -- ours, not a caller's
+                "Parameters": [{"S": org}, {"S": event_id}],
+            }
+            for event_id in ids
+        ]
+        with aws.translated("dynamodb:BatchExecuteStatement"):
+            answers = self._client.batch_execute_statement(Statements=statements)["Responses"]
+        codes = [answer.get("Error", {}).get("Code") for answer in answers]
+        for code in codes:
+            if code is not None and code not in aws.PASSING:
+                raise StoreError(f"dynamodb:PartiQLDelete: {code}")
+        return [i for i, code in zip(ids, codes, strict=True) if code is not None]
 
 
 def _jittered(attempt: int) -> float:

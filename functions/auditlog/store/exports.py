@@ -65,16 +65,25 @@ class ExportStore:
 
     def newest(self, org: str) -> list[Export]:
         """The newest 100 exports of an org, newest first; about ten read units."""
-        with aws.translated("dynamodb:Query"):
-            found = self._client.query(
-                TableName=self._table,
-                KeyConditionExpression="pk = :pk",
-                ExpressionAttributeValues=attributes({":pk": f"export#{org}"}),
-                ScanIndexForward=False,
-                ConsistentRead=True,
-                Limit=LISTED,
-            )
-        return [_export(org, values(item)) for item in found["Items"]]
+        found: list[Any] = []
+        start: dict[str, Any] = {}
+        while len(found) < LISTED:
+            with aws.translated("dynamodb:Query"):
+                page = self._client.query(
+                    TableName=self._table,
+                    KeyConditionExpression="pk = :pk",
+                    ExpressionAttributeValues=attributes({":pk": f"export#{org}"}),
+                    ScanIndexForward=False,
+                    ConsistentRead=True,
+                    Limit=LISTED - len(found),
+                    **start,
+                )
+            found += page["Items"]
+            last = page.get("LastEvaluatedKey")
+            if not last:
+                break
+            start = {"ExclusiveStartKey": last}
+        return [_export(org, values(item)) for item in found]
 
     def report(self, export: Export, *, events: int, fraction: float, now: int) -> bool:
         """Marks an export as running, with how far it is.

@@ -61,7 +61,7 @@ def log(org: Org, imports: list[Any]) -> list[dict[str, Any]]:
 def test_every_record_is_recorded_once_whichever_way_it_comes(
     imports: list[Any], log: list[dict[str, Any]], records: list[Record]
 ) -> None:
-    sent = {"sent": COUNT, "refused": []}
+    sent = {"read": COUNT, "sent": COUNT, "refused": []}
     assert imports == [
         sent | {"recorded": COUNT, "duplicates": 0},
         sent | {"recorded": None, "duplicates": None},
@@ -74,7 +74,13 @@ def test_every_record_is_recorded_once_whichever_way_it_comes(
 def test_the_inbox_alone_records_the_same(
     queued: Org, log: list[dict[str, Any]], imports: list[Any]
 ) -> None:
-    assert _import(queued) == {"sent": COUNT, "recorded": 0, "duplicates": COUNT, "refused": []}
+    assert _import(queued) == {
+        "read": COUNT,
+        "sent": COUNT,
+        "recorded": 0,
+        "duplicates": COUNT,
+        "refused": [],
+    }
 
     own = {"org", "salt"}
     here = {event["key"]: record_of(event) for event in queued.events()}

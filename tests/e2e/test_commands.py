@@ -55,10 +55,10 @@ def test_events_are_published_from_a_file_and_from_standard_input(
 
     ids = [found.pop("id") for found in from_file.pop("events")]
     assert len(set(ids)) == 5
-    assert from_file == {"sent": 5, "recorded": 5, "duplicates": 0, "refused": []}
+    assert from_file == {"read": 5, "sent": 5, "recorded": 5, "duplicates": 0, "refused": []}
     assert [found["id"] for found in from_input["events"]][:5] == ids
     assert (from_input["recorded"], from_input["duplicates"]) == (1, 5)
-    assert to_inbox == {"sent": 5, "recorded": None, "duplicates": None, "refused": []}
+    assert to_inbox == {"read": 5, "sent": 5, "recorded": None, "duplicates": None, "refused": []}
     eventually(lambda: inbox_is_empty(org.stack))
     assert {one["key"] for one in events} < {found["key"] for found in org.events()}
     assert len(org.events(type="repo.create")) == 6

@@ -17,7 +17,20 @@ _EPILOG = (
 )
 
 
-class _Commands(TyperGroup):
+class _Group(TyperGroup):
+    """A group whose help names no type for a flag, which takes no value."""
+
+    def get_params(self, ctx: Any) -> list[Any]:
+        return _untyped(super().get_params(ctx))
+
+    def get_command(self, ctx: Any, cmd_name: str) -> Any:
+        command = super().get_command(ctx, cmd_name)
+        if command is not None:
+            _untyped(command.get_params(ctx))
+        return command
+
+
+class _Commands(_Group):
     """A group that prints what went wrong and what to do next instead of a traceback."""
 
     def invoke(self, ctx: Any) -> Any:
@@ -31,6 +44,13 @@ class _Commands(TyperGroup):
             raise typer.Exit(_INTERRUPTED) from None
 
 
+def _untyped(parameters: list[Any]) -> list[Any]:
+    for parameter in parameters:
+        if getattr(parameter, "is_flag", False):
+            parameter.metavar = ""
+    return parameters
+
+
 app = typer.Typer(
     name="auditlog",
     cls=_Commands,
@@ -40,10 +60,10 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     rich_markup_mode="markdown",
 )
-app.add_typer(org.app, name="org")
-app.add_typer(keys.app, name="keys")
-app.add_typer(exports.app, name="exports")
-app.add_typer(rejects.app, name="rejects")
+app.add_typer(org.app, name="org", cls=_Group)
+app.add_typer(keys.app, name="keys", cls=_Group)
+app.add_typer(exports.app, name="exports", cls=_Group)
+app.add_typer(rejects.app, name="rejects", cls=_Group)
 publish.register(app)
 importing.register(app)
 search.register(app)

@@ -1,16 +1,13 @@
 """The AWS clients of the command, and AWS's errors in the command's words.
 
-The only module of the command that imports boto3. On the laptop stack everything is at its
+The only module of the command that imports boto3, and only once it is used: that takes longer
+than everything else that a command does before its work. On the laptop stack everything is at its
 one endpoint and any credentials do; else AWS's usual sources of credentials apply.
 """
 
 from collections.abc import Callable, Generator, Mapping
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, cast
-
-import boto3
-from botocore.config import Config
-from botocore.exceptions import BotoCoreError, ClientError, NoCredentialsError, NoRegionError
 
 from auditlog.cli.failures import CommandError
 
@@ -19,30 +16,23 @@ if TYPE_CHECKING:
     from mypy_boto3_dynamodb import DynamoDBClient
     from mypy_boto3_sqs import SQSClient
 
-_CONFIG = Config(
-    connect_timeout=5, read_timeout=30, retries={"mode": "standard", "max_attempts": 6}
-)
-
-# The stubs type `client` for every service there is; only ours are installed.
-_client = cast("Callable[..., Any]", boto3.client)  # pyright: ignore[reportUnknownMemberType] -- as above
-
 
 def sqs(stack: Mapping[str, str]) -> "SQSClient":
     """A client for the queues of `stack` (the names of `stack.json`)."""
     with translated():
-        return _client("sqs", config=_CONFIG, **_place(stack))
+        return _client("sqs", **_place(stack))
 
 
 def dynamodb(stack: Mapping[str, str]) -> "DynamoDBClient":
     """A client for the tables of `stack`."""
     with translated():
-        return _client("dynamodb", config=_CONFIG, **_place(stack))
+        return _client("dynamodb", **_place(stack))
 
 
 def outputs(stack_name: str) -> dict[str, str]:
     """The CloudFormation outputs of a deployed stack, and the region it is in."""
     with translated():
-        client: CloudFormationClient = _client("cloudformation", config=_CONFIG)
+        client: CloudFormationClient = _client("cloudformation")
         described = client.describe_stacks(StackName=stack_name)["Stacks"][0]
     found = {
         output["OutputKey"]: output["OutputValue"]
@@ -50,6 +40,18 @@ def outputs(stack_name: str) -> dict[str, str]:
         if "OutputKey" in output and "OutputValue" in output
     }
     return {**found, "Region": client.meta.region_name}
+
+
+def _client(service: str, **place: Any) -> Any:
+    import boto3  # noqa: PLC0415 -- see the top
+    from botocore.config import Config  # noqa: PLC0415 -- see the top
+
+    config = Config(
+        connect_timeout=5, read_timeout=30, retries={"mode": "standard", "max_attempts": 6}
+    )
+    # The stubs type `client` for every service there is; only ours are installed.
+    make = cast("Callable[..., Any]", boto3.client)  # pyright: ignore[reportUnknownMemberType] -- as above
+    return make(service, config=config, **place)
 
 
 def _place(stack: Mapping[str, str]) -> dict[str, Any]:
@@ -68,6 +70,13 @@ def _place(stack: Mapping[str, str]) -> dict[str, Any]:
 @contextmanager
 def translated() -> Generator[None]:
     """Turns what botocore raises into a `CommandError` with AWS's own words."""
+    from botocore.exceptions import (  # noqa: PLC0415 -- see the top
+        BotoCoreError,
+        ClientError,
+        NoCredentialsError,
+        NoRegionError,
+    )
+
     try:
         yield
     except ClientError as error:

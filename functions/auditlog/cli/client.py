@@ -8,7 +8,7 @@ were refused together do not come back together.
 """
 
 import gzip
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping
 from http import HTTPStatus
 from typing import Any
 from urllib.parse import quote
@@ -99,21 +99,24 @@ class Api:
     def download(self, url: str, start: int) -> Iterator[bytes]:
         """The bytes behind a presigned link from `start` on, exactly as they are stored.
 
-        Raises `httpx.TransportError` where the connection breaks, and `RefusedError` where the
-        link is no longer good; both leave what was yielded valid, so that a caller goes on.
+        Raises `UnreachableError` where the connection breaks, and `RefusedError` where the link is
+        no longer good; both leave what was yielded valid, so that a caller goes on.
         """
         headers = {"Accept-Encoding": "identity"}
         if start:
             headers["Range"] = f"bytes={start}-"
-        with self._plain.stream("GET", url, headers=headers, follow_redirects=True) as response:
-            if response.status_code >= HTTPStatus.BAD_REQUEST:
-                response.read()
-                raise refusal(response)
-            left = start if response.status_code == HTTPStatus.OK else 0
-            for chunk in response.iter_raw():
-                # An answer that ignores the range begins again from the start.
-                skipped, left = min(left, len(chunk)), max(0, left - len(chunk))
-                yield chunk[skipped:]
+        try:
+            with self._plain.stream("GET", url, headers=headers, follow_redirects=True) as response:
+                if response.status_code >= HTTPStatus.BAD_REQUEST:
+                    response.read()
+                    raise refusal(response)
+                left = start if response.status_code == HTTPStatus.OK else 0
+                for chunk in response.iter_raw():
+                    # An answer that ignores the range begins again from the start.
+                    skipped, left = min(left, len(chunk)), max(0, left - len(chunk))
+                    yield chunk[skipped:]
+        except httpx.TransportError as error:
+            raise UnreachableError(str(error) or type(error).__name__) from None
 
     def _json(self, method: str, path: str, *, repeatable: bool, **request: Any) -> Any:
         response = self._send(method, path, repeatable=repeatable, **request)
@@ -177,8 +180,3 @@ def _org(org: str) -> str:
 
 def _export(org: str, export_id: str) -> str:
     return f"{_org(org)}/exports/{_step(export_id)}"
-
-
-def body_of(events: Sequence[str]) -> bytes:
-    """The body that publishes these events, each a JSON text."""
-    return b'{"events":[' + ",".join(events).encode() + b"]}"

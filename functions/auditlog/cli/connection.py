@@ -14,16 +14,19 @@ from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 from secrets import SystemRandom
-from typing import Any, cast
+from typing import TYPE_CHECKING, Any, cast
 
-import httpx
 import typer
 
 from auditlog import clock
 from auditlog.cli import aws
-from auditlog.cli.client import Api
 from auditlog.cli.failures import UsageError
 from auditlog.cli.options import Where
+
+if TYPE_CHECKING:
+    import httpx
+
+    from auditlog.cli.client import Api
 
 _STACK_FILE = Path(".local", "stack.json")
 
@@ -32,7 +35,7 @@ _STACK_FILE = Path(".local", "stack.json")
 class Outside:
     """What a command takes from the world; a test hands in another."""
 
-    transport: httpx.BaseTransport | None = None
+    transport: "httpx.BaseTransport | None" = None
     sleep: Callable[[float], None] = clock.sleep
     jitter: Callable[[], float] = SystemRandom().random
     new_key: Callable[[], str] = lambda: str(uuid.uuid4())
@@ -79,8 +82,10 @@ class Connection:
             raise UsageError(f"{url!r} is not an address of an API", hint="It begins with https://")
         return url
 
-    def api(self, acting_as: str | None = None) -> Api:
+    def api(self, acting_as: str | None = None) -> "Api":
         """The API with the key, acting for the person of `--as` where one is named."""
+        from auditlog.cli.client import Api  # noqa: PLC0415 -- --help does without httpx
+
         headers = {"Authorization": f"Bearer {_sendable(self.key, 'key')}"}
         if acting_as:
             name = _sendable(acting_as, "name in --as")

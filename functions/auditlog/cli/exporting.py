@@ -14,13 +14,13 @@ import zlib
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import IO, Any
+from typing import IO, TYPE_CHECKING, Any
 
-import httpx
-
-from auditlog.cli.client import Api
-from auditlog.cli.failures import CommandError, RefusedError
+from auditlog.cli.failures import CommandError, RefusedError, UnreachableError
 from auditlog.cli.members import BrokenJsonError, members
+
+if TYPE_CHECKING:
+    from auditlog.cli.client import Api
 
 _BROKEN_LINKS = 6
 _FIRST_LOOK, _LAST_LOOK = 0.5, 5.0
@@ -43,7 +43,7 @@ class Waiting:
     watch: Watch
 
 
-def until_ready(api: Api, org: str, export: dict[str, Any], waiting: Waiting) -> dict[str, Any]:
+def until_ready(api: "Api", org: str, export: dict[str, Any], waiting: Waiting) -> dict[str, Any]:
     """The export once it is ready. Raises `CommandError` where it never will be."""
     pause = _FIRST_LOOK
     while export["state"] != "ready":
@@ -63,7 +63,7 @@ def until_ready(api: Api, org: str, export: dict[str, Any], waiting: Waiting) ->
 
 
 def fetch(
-    api: Api, org: str, export: dict[str, Any], path: Path, got: Callable[[int], object]
+    api: "Api", org: str, export: dict[str, Any], path: Path, got: Callable[[int], object]
 ) -> None:
     """Downloads a ready export to `path`, checked. `got` is told the bytes that are there so far.
 
@@ -95,7 +95,7 @@ def file_name(org: str, export: dict[str, Any]) -> str:
 
 
 def _download(
-    api: Api, org: str, export: dict[str, Any], file: IO[bytes], got: Callable[[int], object]
+    api: "Api", org: str, export: dict[str, Any], file: IO[bytes], got: Callable[[int], object]
 ) -> None:
     url = export["download_url"]
     for attempt in range(_BROKEN_LINKS):
@@ -103,7 +103,7 @@ def _download(
             for chunk in api.download(url, file.tell()):
                 file.write(chunk)
                 got(file.tell())
-        except (httpx.TransportError, RefusedError) as error:
+        except (UnreachableError, RefusedError) as error:
             if attempt == _BROKEN_LINKS - 1:
                 raise CommandError(
                     f"the download broke off after {file.tell()} bytes: {error}"

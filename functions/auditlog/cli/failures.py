@@ -9,9 +9,10 @@ CommandError              1  it did not work; says what to do next
 from collections.abc import Sequence
 from dataclasses import dataclass
 from http import HTTPStatus
-from typing import Any, cast
+from typing import TYPE_CHECKING, Any, cast
 
-import httpx
+if TYPE_CHECKING:
+    import httpx
 
 
 class CommandError(Exception):
@@ -72,7 +73,7 @@ _HINTS = {
 }
 
 
-def refusal(response: httpx.Response) -> RefusedError:
+def refusal(response: "httpx.Response") -> RefusedError:
     """The error that an answer of 400 or more stands for. Its body must have been read."""
     try:
         problem: object = response.json()
@@ -101,7 +102,7 @@ def _fault(entry: Any) -> Fault:
     return Fault(str(place), str(fields.get("detail", "")))
 
 
-def _reason(response: httpx.Response) -> str:
+def _reason(response: "httpx.Response") -> str:
     try:
         return HTTPStatus(response.status_code).phrase
     except ValueError:

@@ -16,6 +16,18 @@ _CONNECTION = "Connection"
 _FILTER = "Filter"
 
 
+#: All that the commands need which use AWS credentials and no key.
+StackName = Annotated[
+    str | None,
+    typer.Option(
+        metavar="NAME",
+        envvar="AUDITLOG_STACK",
+        help="A deployed stack, whose CloudFormation outputs say where everything is.",
+        rich_help_panel=_CONNECTION,
+    ),
+]
+
+
 @dataclasses.dataclass(frozen=True, slots=True)
 class Where:
     """Where the service is, and who asks. `connection` says what stands in for what is absent."""
@@ -23,7 +35,10 @@ class Where:
     api_url: Annotated[
         str | None,
         typer.Option(
-            envvar="AUDITLOG_API_URL", help="Where the API is.", rich_help_panel=_CONNECTION
+            metavar="URL",
+            envvar="AUDITLOG_API_URL",
+            help="Where the API is.",
+            rich_help_panel=_CONNECTION,
         ),
     ] = None
     key: Annotated[
@@ -38,16 +53,14 @@ class Where:
     ] = None
     org: Annotated[
         str | None,
-        typer.Option(envvar="AUDITLOG_ORG", help="Whose log it is.", rich_help_panel=_CONNECTION),
-    ] = None
-    stack_name: Annotated[
-        str | None,
         typer.Option(
-            envvar="AUDITLOG_STACK",
-            help="A deployed stack, whose CloudFormation outputs say where everything is.",
+            metavar="ORG",
+            envvar="AUDITLOG_ORG",
+            help="Whose log it is.",
             rich_help_panel=_CONNECTION,
         ),
     ] = None
+    stack_name: StackName = None
 
 
 class SearchOrder(StrEnum):
@@ -121,6 +134,15 @@ As = Annotated[
         help="For whom you act: the log then names this actor, with the key as credential.",
     ),
 ]
+
+
+def examples(*lines: str) -> str:
+    """The end of a help page: each example on a line of its own, to be copied.
+
+    One that is longer than 78 characters would be broken by a terminal of 80.
+    """
+    title = "Examples:" if len(lines) > 1 else "Example:"
+    return "\\\n".join([title, *(f"`{line}`" for line in lines)])
 
 
 def grouped(command: Callable[..., None]) -> Callable[..., None]:

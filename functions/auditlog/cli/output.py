@@ -8,10 +8,12 @@ that an event's content can never move the cursor of the terminal that shows it.
 import json
 import re
 import sys
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 
 from rich import box
+from rich.cells import cell_len
 from rich.console import Console
+from rich.padding import Padding
 from rich.progress import (
     BarColumn,
     DownloadColumn,
@@ -33,6 +35,13 @@ _PIPE_WIDTH = 100_000
 
 _CONTROL = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\u2028\u2029\u202a-\u202e\u2066-\u2069]")
 _LINE = re.compile("[\t\n]+")
+_FRACTION = re.compile("[.][0-9]+(?=Z$)")
+# A column of sentences that is narrower than this is harder to read than no table.
+_NARROWEST = 30
+
+#: Makes of a row, by its columns, the lines that stand for it where its table is too wide; each
+#: line is a list of pieces, and the empty ones are left out.
+Brief = Callable[[Mapping[str, str]], Sequence[Sequence[str]]]
 
 
 def harmless(text: str) -> str:
@@ -51,15 +60,82 @@ def json_block(value: object) -> None:
     sys.stdout.write(harmless(json.dumps(value, ensure_ascii=False, indent=2)) + "\n")
 
 
-def table(columns: Sequence[str], rows: Iterable[Sequence[object]]) -> None:
-    """A table on standard output. Nothing is cut: long cells wrap, a row in a pipe is one line."""
+def table(
+    columns: Sequence[str],
+    rows: Iterable[Sequence[object]],
+    *,
+    empty: str,
+    brief: Brief,
+    spare: Sequence[str] = (),
+    wraps: str = "",
+) -> None:
+    """A table on standard output; where there is no row, `empty` on standard error.
+
+    In a pipe it has every column, and each row is one line. A terminal may be narrower than that:
+    then the column `wraps` takes several lines, or else the columns in `spare` are left out, or
+    else each row is what `brief` makes of it. So nothing but a sentence is ever broken.
+    """
+    cells = [dict(zip(columns, map(cell, row), strict=True)) for row in rows]
+    if not cells:
+        note(empty)
+    elif not OUT.is_terminal:
+        Console(highlight=False, width=_PIPE_WIDTH).print(_grid(columns, cells))
+    else:
+        _fitting(columns, cells, brief, spare, wraps)
+
+
+def _fitting(
+    columns: Sequence[str],
+    cells: Sequence[Mapping[str, str]],
+    brief: Brief,
+    spare: Sequence[str],
+    wraps: str,
+) -> None:
+    unbounded = OUT.options.update(width=_PIPE_WIDTH)
+    for shown in (columns, [column for column in columns if column not in spare]):
+        least = OUT.measure(_grid(shown, cells, {wraps: _NARROWEST}), options=unbounded)
+        if least.maximum <= OUT.width:
+            OUT.print(_grid(shown, cells, {wraps: None}))
+            return
+    for row in cells:
+        _print_block(brief(row))
+
+
+def _grid(
+    columns: Sequence[str],
+    cells: Sequence[Mapping[str, str]],
+    wrapping: Mapping[str, int | None] | None = None,
+) -> Table:
+    """A table in which only the columns of `wrapping` may be broken, at most so wide each."""
+    wrapping = wrapping or {}
     grid = Table(box=box.SIMPLE_HEAD, show_edge=False, pad_edge=False)
     for column in columns:
-        grid.add_column(column, overflow="fold")
-    for row in rows:
-        grid.add_row(*(Text(cell(value)) for value in row))
-    console = OUT if OUT.is_terminal else Console(highlight=False, width=_PIPE_WIDTH)
-    console.print(grid)
+        grid.add_column(
+            column,
+            overflow="fold",
+            no_wrap=column not in wrapping,
+            max_width=wrapping.get(column),
+        )
+    for row in cells:
+        grid.add_row(*(Text(row[column]) for column in columns))
+    return grid
+
+
+def _print_block(lines: Sequence[Sequence[str]]) -> None:
+    """Lines of pieces, broken between two pieces where they can be; all but the first indented."""
+    indent = 0
+    for pieces in lines:
+        line = ""
+        for piece in filter(None, pieces):
+            longer = f"{line}  {piece}" if line else piece
+            if line and indent + cell_len(longer) > OUT.width:
+                OUT.print(Padding(Text(line), (0, 0, 0, indent), expand=False))
+                line, indent = piece, 2
+            else:
+                line = longer
+        if line:
+            OUT.print(Padding(Text(line), (0, 0, 0, indent), expand=False))
+            indent = 2
 
 
 def cell(value: object) -> str:
@@ -71,6 +147,16 @@ def cell(value: object) -> str:
     if isinstance(value, (list, tuple)):
         return ", ".join(map(cell, value))  # pyright: ignore[reportUnknownArgumentType] -- any cells
     return harmless(_LINE.sub(" ", str(value)))
+
+
+def moment(text: str | None) -> str:
+    """A time to the second, which is what a person needs; `--json` has all its digits."""
+    return _FRACTION.sub("", text or "")
+
+
+def counted(number: int, what: str) -> str:
+    """`1 event`, `2 events`."""
+    return f"{number:,} {what}" if number == 1 else f"{number:,} {what}s"
 
 
 def say(text: str) -> None:

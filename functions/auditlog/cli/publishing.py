@@ -11,13 +11,15 @@ import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from http import HTTPStatus
-from typing import Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 from auditlog.cli.batching import MAX_BYTES
-from auditlog.cli.client import Api, body_of
 from auditlog.cli.failures import RefusedError
 from auditlog.cli.inbox import Inbox, message_body
 from auditlog.cli.reading import Item
+
+if TYPE_CHECKING:
+    from auditlog.cli.client import Api
 
 _CONTENT = frozenset(
     {
@@ -40,10 +42,15 @@ class Refusal:
 
 @dataclass(slots=True)
 class Tally:
-    """What became of the events. `recorded` and `duplicates` are None where nobody said."""
+    """What became of the events. `recorded` and `duplicates` are None where nobody said.
+
+    In the end `read` is all that was found in the input, unreadable lines included: every one of
+    them is in `refused`, or else `recorded` or a duplicate (over SQS: `sent`).
+    """
 
     recorded: int | None
     duplicates: int | None
+    read: int = 0
     sent: int = 0
     last_line: int = 0
     refused: list[Refusal] = field(default_factory=list[Refusal])
@@ -51,9 +58,13 @@ class Tally:
 
     def summary(self) -> dict[str, Any]:
         """The form that `--json` prints."""
-        counts = {"sent": self.sent, "recorded": self.recorded, "duplicates": self.duplicates}
-        refused = [{"line": r.line, "reasons": list(r.reasons)} for r in self.refused]
-        return {**counts, "refused": refused}
+        return {
+            "read": self.read,
+            "sent": self.sent,
+            "recorded": self.recorded,
+            "duplicates": self.duplicates,
+            "refused": [{"line": r.line, "reasons": list(r.reasons)} for r in self.refused],
+        }
 
 
 class Door(Protocol):
@@ -74,7 +85,7 @@ class Door(Protocol):
 class HttpDoor:
     """`POST .../events`. `sent` counts what the service has answered for."""
 
-    def __init__(self, api: Api, org: str, *, keep_answers: bool = False) -> None:
+    def __init__(self, api: "Api", org: str, *, keep_answers: bool = False) -> None:
         self.tally = Tally(recorded=0, duplicates=0)
         self.room = MAX_BYTES - len(body_of([]))
         self._api = api
@@ -158,6 +169,11 @@ class SqsDoor:
             else:
                 self.tally.sent += len(batch)
                 self.tally.last_line = batch[-1].line
+
+
+def body_of(events: Sequence[str]) -> bytes:
+    """The body that publishes these events, each a JSON text."""
+    return b'{"events":[' + ",".join(events).encode() + b"]}"
 
 
 def _by_index(error: RefusedError, count: int) -> Iterator[tuple[int, list[str]]]:

@@ -10,7 +10,7 @@ import hashlib
 import json
 from collections.abc import Generator, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import TYPE_CHECKING, Any, cast
 
@@ -152,13 +152,17 @@ class Returned:
 
     messages: int = 0
     events: int = 0
-    again: int = 0
+    again: list[Reject] = field(default_factory=list[Reject])
+
+    def summary(self) -> dict[str, int]:
+        """The form that `--json` prints."""
+        return {"messages": self.messages, "events": self.events, "again": len(self.again)}
 
 
 def redrive(client: "SQSClient", queue: RejectQueue, inbox_url: str, most: int | None) -> Returned:
     """Sends at most so many messages back to the inbox, with the time at which they came first.
 
-    What is rejected once more while this runs is left where it is, and counted: without that, a
+    What is rejected once more while this runs is left where it is, and told: without that, a
     message that can never be recorded would go round for ever.
     """
     returned = Returned()
@@ -166,7 +170,7 @@ def redrive(client: "SQSClient", queue: RejectQueue, inbox_url: str, most: int |
     with queue.looking(most) as rejects:
         for reject in rejects:
             if reject.digest in gone:
-                returned.again += 1
+                returned.again.append(reject)
                 continue
             _send_back(client, inbox_url, reject)
             # A crash here leaves the message in both queues; recording it twice changes nothing.

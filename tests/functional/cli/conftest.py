@@ -6,8 +6,18 @@ from pathlib import Path
 import boto3
 import pytest
 from moto import mock_aws
+from rich.console import Console
 
-from tests.functional.cli.service import API, KEY, Cloud, Service, Shell, write_stack
+from auditlog.cli import output
+from tests.functional.cli.service import (
+    API,
+    KEY,
+    Cloud,
+    Service,
+    Shell,
+    Terminal,
+    write_stack,
+)
 
 
 @pytest.fixture
@@ -22,6 +32,15 @@ def shell(service: Service, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> 
     for name, value in (("API_URL", API), ("KEY", KEY), ("ORG", "acme")):
         monkeypatch.setenv(f"AUDITLOG_{name}", value)
     return Shell(service)
+
+
+@pytest.fixture
+def terminal(monkeypatch: pytest.MonkeyPatch) -> Terminal:
+    def become(width: int) -> None:
+        screen = Console(force_terminal=True, width=width, color_system=None, highlight=False)
+        monkeypatch.setattr(output, "OUT", screen)
+
+    return become
 
 
 @pytest.fixture

@@ -74,6 +74,8 @@ class Service:
     """The API of one org, in memory. `first` answers a request in its place, once each."""
 
     stored: dict[str, dict[str, Any]] = field(default_factory=dict[str, dict[str, Any]])
+    keys: list[dict[str, Any]] = field(default_factory=lambda: [A_KEY])
+    exports: bool = True
     requests: list[httpx.Request] = field(default_factory=list[httpx.Request])
     first: list[Callable[[httpx.Request], httpx.Response]] = field(
         default_factory=list[Callable[[httpx.Request], httpx.Response]]
@@ -107,10 +109,12 @@ class Service:
             f"GET {org}/events": self.search,
             f"GET {org}/events/(.*)": self.event,
             f"POST {org}/exports": self.ask,
-            f"GET {org}/exports": lambda _: httpx.Response(200, json={"exports": [self.look()]}),
+            f"GET {org}/exports": lambda _: httpx.Response(
+                200, json={"exports": [self.look()] if self.exports else []}
+            ),
             f"GET {org}/exports/x1": lambda _: httpx.Response(200, json=self.look()),
             f"POST {org}/keys": self.make_key,
-            f"GET {org}/keys": lambda _: httpx.Response(200, json={"keys": [A_KEY]}),
+            f"GET {org}/keys": lambda _: httpx.Response(200, json={"keys": self.keys}),
             f"DELETE {org}/(?:keys|exports)/.*": lambda _: httpx.Response(204),
         }
 
@@ -182,6 +186,10 @@ class Service:
         assert "Authorization" not in request.headers
         start = int(re.sub(r"\D", "", request.headers.get("Range", "0")))
         return httpx.Response(206 if start else 200, stream=Stream(self.file[start:]))
+
+
+#: Makes standard output a terminal of so many columns, for the commands that follow.
+Terminal = Callable[[int], None]
 
 
 @dataclass

@@ -8,7 +8,9 @@ from typing import Any
 import httpx
 import pytest
 
-from tests.functional.cli.service import Service, Shell, Stream, lines_of, ndjson
+from auditlog import formats
+from auditlog.cli.commands import exports
+from tests.functional.cli.service import Service, Shell, Stream, Terminal, lines_of, ndjson
 
 FILE = ndjson({"id": 1}, {"id": 2}, {"id": 3}).encode()
 
@@ -117,6 +119,39 @@ def test_a_file_is_not_replaced_unless_asked(shell: Shell, tmp_path: Path) -> No
     assert shell.service.requests == []
     shell("exports", "download", "x1", "-o", "log", "--force")
     assert (tmp_path / "log").read_bytes() == FILE
+
+
+@pytest.mark.parametrize("width", [80, 100, 140, 200])
+def test_exports_are_readable_on_any_terminal(shell: Shell, terminal: Terminal, width: int) -> None:
+    whole = {"id": "00064a5f0c3e1b2d9f8e7d6c", "expires_at": "2026-01-10T03:04:05.123456Z"}
+    shell.service.export = {**whole, "created_at": "2026-01-02T03:04:05.123456Z"}
+    shell.service.looks, shell.service.file = ["ready"], FILE
+    terminal(width)
+    shown = shell("exports", "list").stdout
+    assert max(map(len, shown.splitlines())) <= width
+    whole_ones = [whole["id"], "2026-01-02T03:04:05Z", "2026-01-10T03:04:05Z", "ndjson none"]
+    assert all(text in shown for text in whole_ones)
+    assert shown.startswith("ID " if width >= 140 else whole["id"])
+
+
+def test_no_exports_are_said_to_be_none(shell: Shell) -> None:
+    shell.service.exports = False
+    result = shell("exports", "list")
+    assert (result.stdout, result.stderr) == ("", "No exports.\n")
+    assert shell("exports", "list", "--json").output == ""
+
+
+def test_the_choices_are_those_of_the_service() -> None:
+    assert [*map(str, exports.Format)] == [*map(str, formats.Format)]
+    assert [*map(str, exports.Compression)] == [*map(str, formats.Compression)]
+
+
+def test_an_export_is_asked_for_with_a_query(shell: Shell) -> None:
+    shell.service.file, shell.service.looks = FILE, ["ready"]
+    shell("export", "--format", "ndjson", "--query", "type:repo -actor:bot", "-o", "log")
+    assert shell.service.asked["q"] == "type:repo -actor:bot"
+    shell("export", "--format", "ndjson", "-q", "engine", "-o", "other")
+    assert shell.service.asked["q"] == "engine"
 
 
 def test_exports_are_listed_and_removed(shell: Shell) -> None:

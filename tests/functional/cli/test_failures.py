@@ -1,5 +1,9 @@
 """What the command says of the service's refusals, and in its help."""
 
+import re
+import subprocess
+import sys
+
 import httpx
 import pytest
 
@@ -32,5 +36,19 @@ def test_every_command_has_help_with_an_example(shell: Shell) -> None:
     for command in commands:
         shown = shell(*command.split(), "--help").stdout
         assert "Example" in shown, command
-        assert "AUDITLOG_ORG" in shown, command
+        assert "AUDITLOG_STACK" in shown, command
+        with_key = command.split()[0] not in {"org", "rejects"}
+        for name in ("AUDITLOG_ORG", "AUDITLOG_KEY", "AUDITLOG_API_URL"):
+            assert (name in shown) is with_key, command
+        assert "<bool>" not in shown, command
+        examples = re.split("Examples?:", shown)[1].strip().splitlines()
+        assert all("auditlog " in line for line in examples), command
+        assert f"auditlog {command}" in examples[0], command
     assert "Exit codes" in shell("--help").stdout
+
+
+def test_help_loads_nothing_that_only_work_needs() -> None:
+    heavy = {"boto3", "botocore", "httpx", "pydantic"}
+    program = "import sys, auditlog.cli.app; print(*sys.modules)"
+    done = subprocess.run([sys.executable, "-c", program], stdout=subprocess.PIPE, check=True)
+    assert not heavy & set(done.stdout.decode().split())

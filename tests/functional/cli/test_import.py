@@ -35,7 +35,7 @@ def test_import_takes_cloudtrail_files(
     file.write_bytes(gzip.compress(form.encode()) if packed else form.encode())
     shell("import", "--from", "cloudtrail", str(file))
     again = shell("import", "--from", "cloudtrail", "-", stdin=file.read_bytes())
-    assert again.stdout == "sent 2, recorded 0, duplicates 2, refused 0\n"
+    assert again.stdout == "read 2: recorded 0, duplicates 2, refused 0\n"
     assert [e["key"] for e in shell.service.stored.values()] in (
         ["id-1", "id-2"],
         ["id-2", "id-1"],
@@ -53,7 +53,7 @@ def test_import_says_what_is_refused_and_why(shell: Shell) -> None:
     (summary,) = lines_of(
         shell("import", "--from", "cloudtrail", "-", "--json", stdin=text, code=1)
     )
-    assert (summary["sent"], summary["recorded"]) == (3, 1)
+    assert (summary["read"], summary["sent"], summary["recorded"]) == (5, 3, 1)
     assert [r["line"] for r in summary["refused"]] == [2, 3, 4, 5]
     assert "lone surrogate" in summary["refused"][2]["reasons"][0]
 
@@ -62,9 +62,9 @@ def test_import_takes_real_records(shell: Shell) -> None:
     if not REAL.exists():
         pytest.skip("the real CloudTrail records are not beside this checkout")
     first = shell("import", "--from", "cloudtrail", str(REAL))
-    assert first.stdout == "sent 2,900, recorded 2,900, duplicates 0, refused 0\n"
+    assert first.stdout == "read 2,900: recorded 2,900, duplicates 0, refused 0\n"
     again = shell("import", "--from", "cloudtrail", str(REAL), "--batch", "1000")
-    assert again.stdout == "sent 2,900, recorded 0, duplicates 2,900, refused 0\n"
+    assert again.stdout == "read 2,900: recorded 0, duplicates 2,900, refused 0\n"
 
 
 def test_both_ways_in_carry_the_same_events(shell: Shell, cloud: Cloud) -> None:

@@ -8,7 +8,8 @@ from tests.functional.cli.service import Cloud, Shell, event, lines_of, ndjson
 def test_publishing_to_the_inbox(shell: Shell, cloud: Cloud) -> None:
     text = ndjson(*map(event, range(250))) + "{broken\n"
     (summary,) = lines_of(shell("publish", "--sqs", "--json", stdin=text, code=1))
-    assert (summary["sent"], summary["recorded"], summary["duplicates"]) == (250, None, None)
+    assert (summary["read"], summary["sent"]) == (251, 250)
+    assert (summary["recorded"], summary["duplicates"]) == (None, None)
     assert [r["line"] for r in summary["refused"]] == [251]
     bodies = [json.loads(m["Body"]) for m in cloud.messages("queue_url")]
     assert sorted(len(body["events"]) for body in bodies) == [50, 100, 100]
@@ -23,7 +24,7 @@ def test_messages_stay_below_the_limits_of_sqs(shell: Shell, cloud: Cloud) -> No
     large = [event(n, description="\uffff", metadata={"t": "ü" * 100_000}) for n in range(12)]
     text = "".join(json.dumps(e, ensure_ascii=False) + "\n" for e in large)
     result = shell("publish", "--sqs", stdin=text)
-    assert "sent 12, refused 0" in result.stdout
+    assert "read 12: sent 12, refused 0" in result.stdout
     assert "all that can be known" in result.stderr
     messages = cloud.messages("queue_url")
     assert sum(len(json.loads(m["Body"])["events"]) for m in messages) == 12

@@ -5,7 +5,7 @@ import re
 
 import httpx
 
-from tests.functional.cli.service import Cloud, Shell, lines_of
+from tests.functional.cli.service import Cloud, Shell, Terminal, lines_of
 
 
 def test_keys_are_made_listed_and_revoked(shell: Shell) -> None:
@@ -21,6 +21,31 @@ def test_keys_are_made_listed_and_revoked(shell: Shell) -> None:
     assert "X-Actor-Id" not in shell.service.requests[-1].headers
     assert lines_of(shell("keys", "revoke", "k/1", "--json")) == [{"id": "k/1", "revoked": True}]
     assert shell.service.requests[-1].url.raw_path == b"/v1/orgs/acme/keys/k%2F1"
+
+
+def test_keys_are_readable_on_a_narrow_terminal(shell: Shell, terminal: Terminal) -> None:
+    key = {
+        "id": "0aB1cD2eF3gH",
+        "name": "billing-service",
+        "grants": ["events:write", "events:read", "exports:create", "org:admin"],
+        "created_at": "2026-01-02T03:04:05.000001Z",
+        "expires_at": None,
+    }
+    shell.service.keys = [key]
+    terminal(80)
+    assert shell("keys", "list").stdout.splitlines() == [
+        "0aB1cD2eF3gH  billing-service",
+        "  events:write, events:read, exports:create, org:admin",
+        "  created 2026-01-02T03:04:05Z",
+    ]
+    terminal(140)
+    header, _, row = shell("keys", "list").stdout.splitlines()
+    assert header.split() == ["ID", "Name", "Grants", "Created", "Expires"]
+    assert row.startswith("0aB1cD2eF3gH")
+    assert "exports:create, org:admin" in row
+    shell.service.keys = []
+    empty = shell("keys", "list")
+    assert (empty.stdout, empty.stderr) == ("", "No keys.\n")
 
 
 def test_making_a_key_is_not_repeated_when_it_may_have_been_done(shell: Shell) -> None:

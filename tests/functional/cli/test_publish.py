@@ -36,7 +36,7 @@ def test_publish_takes_every_form(shell: Shell, form: str, packed: bool) -> None
 @pytest.mark.parametrize("indent", [None, 2])
 def test_publish_takes_one_event(shell: Shell, indent: int | None) -> None:
     result = shell("publish", stdin=json.dumps(event(1), indent=indent))
-    assert result.stdout == "sent 1, recorded 1, duplicates 0, refused 0\n"
+    assert result.stdout == "read 1: recorded 1, duplicates 0, refused 0\n"
 
 
 def test_publish_reads_a_file_and_sends_it_in_batches(shell: Shell, tmp_path: Path) -> None:
@@ -86,7 +86,7 @@ def test_a_missing_key_is_made_once_and_kept_through_retries(shell: Shell) -> No
 def test_no_key_leaves_events_as_they_are(shell: Shell) -> None:
     shell("publish", "--no-key", stdin=ndjson(event(1)))
     result = shell("publish", "--no-key", stdin=ndjson(event(1)))
-    assert result.stdout == "sent 1, recorded 0, duplicates 1, refused 0\n"
+    assert result.stdout == "read 1: recorded 0, duplicates 1, refused 0\n"
     assert all("key" not in stored for stored in shell.service.stored.values())
 
 
@@ -107,6 +107,17 @@ def test_bad_events_are_taken_out_and_the_rest_is_sent(shell: Shell) -> None:
     }
     shown = shell("publish", stdin=text, code=1)
     assert "line 7: /occurred_at: expected RFC 3339" in shown.stderr
+
+
+def test_the_summary_adds_up_to_what_was_read(shell: Shell) -> None:
+    text = ndjson(event(0), event(1, type="repo.creat")) + "garbage\n" + ndjson(event(2))
+    shown = shell("publish", "--from-line", "2", stdin=text, code=1)
+    assert shown.stdout == "read 3: recorded 1, duplicates 0, refused 2\n"
+    rest = shell("publish", "--from-line", "4", stdin=text)
+    assert rest.stdout == "read 1: recorded 1, duplicates 0, refused 0\n"
+    (summary,) = lines_of(shell("publish", "--json", stdin=text, code=1))
+    assert (summary["read"], summary["sent"], summary["recorded"]) == (4, 3, 2)
+    assert len(summary["refused"]) == 2
 
 
 def test_a_refusal_without_a_place_is_found_by_halving(shell: Shell) -> None:

@@ -1,9 +1,12 @@
 """`auditlog rejects`: what the service could not record, listed and sent back."""
 
 import json
+import re
 from pathlib import Path
 
-from tests.functional.cli.service import Cloud, Shell, event, lines_of, write_stack
+import pytest
+
+from tests.functional.cli.service import Cloud, Shell, Terminal, event, lines_of, write_stack
 
 
 def test_listing_rejects_loses_nothing(shell: Shell, cloud: Cloud) -> None:
@@ -81,3 +84,52 @@ def test_what_is_rejected_again_does_not_go_round(shell: Shell, cloud: Cloud) ->
     result = shell("rejects", "redrive", "--queue", "rejects", "--json", code=1)
     assert lines_of(result) == [{"queue": "rejects", "messages": 3, "events": 0, "again": 3}]
     assert len(cloud.messages("rejects_queue_url")) == 3
+
+
+def test_what_comes_back_is_named_with_its_reason(shell: Shell, cloud: Cloud) -> None:
+    write_stack(Path.cwd(), {**cloud.stack, "queue_url": cloud.stack["rejects_queue_url"]})
+    cloud.put("rejects_queue_url", json.dumps({"org": "acme", **event(1)}))
+    result = shell("rejects", "redrive", "--queue", "rejects", code=1)
+    assert result.stdout == "rejects: sent back 1 message with 1 event\n"
+    (left,) = lines_of(shell("rejects", "list", "--json"))
+    assert "1 message came back:\n" in result.stderr
+    assert f"{left['message_id']}: {left['reason']}" in result.stderr
+
+
+def test_where_nothing_waits_that_is_said(shell: Shell, cloud: Cloud) -> None:
+    redriven = shell("rejects", "redrive")
+    assert redriven.stdout == ""
+    assert redriven.stderr == "rejects: nothing waits\ndlq: nothing waits\n"
+    listed = shell("rejects", "list")
+    assert (listed.stdout, listed.stderr) == ("", "Nothing is rejected.\n")
+
+
+def test_what_somebody_else_looks_at_is_not_called_nothing(shell: Shell, cloud: Cloud) -> None:
+    cloud.put("inbox_dlq_url", "{}")
+    assert len(cloud.messages("inbox_dlq_url")) == 1
+    listed = shell("rejects", "list")
+    assert "0 of about 1 are shown; somebody else is looking" in listed.stderr
+    assert "Nothing is rejected" not in listed.output
+    assert "dlq: nothing to send back now" in shell("rejects", "redrive").stderr
+
+
+@pytest.mark.parametrize("width", [80, 140])
+def test_rejects_are_readable_on_any_terminal(
+    shell: Shell, cloud: Cloud, terminal: Terminal, width: int
+) -> None:
+    errors = json.dumps([{"pointer": "/type", "detail": "not a type of the catalog"}, "odd"])
+    text = ("String", "A rather long reason that takes more than one line")
+    cloud.put("rejects_queue_url", json.dumps(event(1)), reason=text, errors=("String", errors))
+    ((_, message_id),) = [
+        (row["queue"], row["message_id"]) for row in lines_of(shell("rejects", "list", "--json"))
+    ]
+    terminal(width)
+    shown = shell("rejects", "list").stdout
+    assert max(map(len, shown.splitlines())) <= width
+    assert message_id in shown
+    if width == 80:
+        assert "/type: not a type of the catalog odd" in " ".join(shown.split())
+        assert re.match(r"[0-9T:-]{19}Z  " + message_id + "\n  rejects  ", shown)
+    else:
+        names = ["Sent", "Queue", "Org", "Message", "ID", "Events", "Bytes", "Reason"]
+        assert shown.splitlines()[0].split() == names

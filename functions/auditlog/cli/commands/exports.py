@@ -1,17 +1,20 @@
 """`auditlog export`, and `auditlog exports` for those that exist."""
 
+from collections.abc import Mapping, Sequence
+from enum import StrEnum
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from auditlog.cli import output
-from auditlog.cli.client import Api
 from auditlog.cli.connection import Connection, connect
 from auditlog.cli.exporting import Waiting, fetch, file_name, until_ready
 from auditlog.cli.failures import UsageError
-from auditlog.cli.options import As, AsJson, Filters, Where, grouped
-from auditlog.formats import Compression, Format
+from auditlog.cli.options import As, AsJson, Filters, Where, examples, grouped
+
+if TYPE_CHECKING:
+    from auditlog.cli.client import Api
 
 app = typer.Typer(help="Look at exports, fetch them again, remove them.", no_args_is_help=True)
 
@@ -20,6 +23,22 @@ Output = Annotated[
     typer.Option("--output", "-o", help="The file; without it ORG-EXPORT.FORMAT[.gz]."),
 ]
 Force = Annotated[bool, typer.Option("--force", help="Replace the file where it exists.")]
+
+
+class Format(StrEnum):
+    """The shape of the file, under the API's names."""
+
+    JSON = "json"
+    NDJSON = "ndjson"
+
+
+class Compression(StrEnum):
+    """How the file is packed, under the API's names."""
+
+    GZIP = "gzip"
+    NONE = "none"
+
+
 ExportId = Annotated[str, typer.Argument(metavar="EXPORT", help="The export's id.")]
 
 
@@ -27,8 +46,10 @@ def register(root: typer.Typer) -> None:
     """Adds the command."""
     root.command(
         "export",
-        epilog="Examples: auditlog export -o audit.json · "
-        "auditlog export --format ndjson --compression gzip --type repo --as alice",
+        epilog=examples(
+            "auditlog export -o audit.json",
+            "auditlog export --format ndjson --compression gzip --type repo --as alice",
+        ),
     )(export)
 
 
@@ -70,7 +91,7 @@ def export(
     _finish(connection, api, made, path, force=force, as_json=as_json)
 
 
-@app.command("download", epilog="Example: auditlog exports download EXPORT -o audit.json")
+@app.command("download", epilog=examples("auditlog exports download EXPORT -o audit.json"))
 @grouped
 def download(
     context: typer.Context,
@@ -89,7 +110,7 @@ def download(
     _finish(connection, api, made, path, force=force, as_json=as_json)
 
 
-@app.command("list", epilog="Example: auditlog exports list")
+@app.command("list", epilog=examples("auditlog exports list"))
 @grouped
 def list_(
     context: typer.Context, where: Where, acting_as: As = None, as_json: AsJson = False
@@ -109,17 +130,20 @@ def list_(
                 entry["state"],
                 f"{entry['format']} {entry['compression']}",
                 entry["requested_by"].get("name") or entry["requested_by"]["id"],
-                entry["created_at"],
+                output.moment(entry["created_at"]),
                 entry["events"],
                 entry["bytes"],
-                entry["expires_at"],
+                output.moment(entry["expires_at"]),
             ]
             for entry in found
         ),
+        empty="No exports.",
+        brief=_brief,
+        spare=["Asked for by"],
     )
 
 
-@app.command("delete", epilog="Example: auditlog exports delete EXPORT")
+@app.command("delete", epilog=examples("auditlog exports delete EXPORT"))
 @grouped
 def delete(
     context: typer.Context,
@@ -137,9 +161,22 @@ def delete(
     output.say(f"Removed {export_id}.")
 
 
+def _brief(row: Mapping[str, str]) -> Sequence[Sequence[str]]:
+    return [
+        [row["ID"], row["State"], row["Format"]],
+        [
+            f"asked for by {row['Asked for by']}",
+            f"created {row['Created']}",
+            row["Events"] and f"events {row['Events']}",
+            row["Bytes"] and f"bytes {row['Bytes']}",
+            row["Expires"] and f"expires {row['Expires']}",
+        ],
+    ]
+
+
 def _finish(
     connection: Connection,
-    api: Api,
+    api: "Api",
     made: dict[str, Any],
     path: Path | None,
     *,
@@ -156,7 +193,9 @@ def _finish(
 
             def watch(export: dict[str, Any]) -> None:
                 done = export["progress"]
-                bar.update(task, completed=done["fraction"], note=f"{done['events']:,} events")
+                bar.update(
+                    task, completed=done["fraction"], note=output.counted(done["events"], "event")
+                )
 
             waiting = Waiting(connection.outside.sleep, watch)
             ready = until_ready(api, org, made, waiting)
@@ -170,7 +209,8 @@ def _finish(
         shown = {name: value for name, value in ready.items() if name != "download_url"}
         output.json_line({**shown, "file": str(target)})
         return
-    output.say(f"{target}: {ready['events']:,} events, {ready['bytes']:,} bytes, both checked")
+    events, size = output.counted(ready["events"], "event"), output.counted(ready["bytes"], "byte")
+    output.say(f"{target}: {events}, {size}, both checked")
 
 
 def _refuse_existing(path: Path | None, *, force: bool) -> None:

@@ -6,10 +6,9 @@ from typing import Annotated
 
 import typer
 
-from auditlog.cli import cloudtrail
 from auditlog.cli.commands.sending import Batch, Sqs, door, report, send
 from auditlog.cli.connection import connect
-from auditlog.cli.options import AsJson, Where, grouped
+from auditlog.cli.options import AsJson, Where, examples, grouped
 from auditlog.cli.publishing import Refusal
 from auditlog.cli.reading import Item, opened
 
@@ -26,8 +25,10 @@ def register(app: typer.Typer) -> None:
     """Adds the command."""
     app.command(
         "import",
-        epilog="Examples: auditlog import --from cloudtrail trail.json.gz · "
-        "zcat *.json.gz | auditlog import --from cloudtrail - --sqs",
+        epilog=examples(
+            "auditlog import --from cloudtrail trail.json.gz",
+            "zcat *.json.gz | auditlog import --from cloudtrail - --sqs",
+        ),
     )(import_)
 
 
@@ -54,6 +55,8 @@ def import_(
 
 
 def _cloudtrail(item: Item) -> Item | Refusal:
+    from auditlog.cli import cloudtrail  # noqa: PLC0415 -- --help does without pydantic
+
     try:
         event = cloudtrail.to_event(cloudtrail.decode(item.text))
     except ValueError as error:

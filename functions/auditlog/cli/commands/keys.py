@@ -6,7 +6,7 @@ import typer
 
 from auditlog.cli import output
 from auditlog.cli.connection import connect
-from auditlog.cli.options import As, AsJson, Where, grouped
+from auditlog.cli.options import As, AsJson, Where, examples, grouped
 
 app = typer.Typer(
     help="Make, list and revoke keys. Needs the grant org:admin.", no_args_is_help=True
@@ -15,12 +15,14 @@ app = typer.Typer(
 
 @app.command(
     "create",
-    epilog="Example: auditlog keys create billing-service --grant events:write",
+    epilog=examples("auditlog keys create billing-service --grant events:write"),
 )
 @grouped
 def create(
     context: typer.Context,
-    name: Annotated[str, typer.Argument(help="What the key is for; shown in the list.")],
+    name: Annotated[
+        str, typer.Argument(metavar="NAME", help="What the key is for; shown in the list.")
+    ],
     grant: Annotated[
         list[str],
         typer.Option(
@@ -47,7 +49,7 @@ def create(
     output.note(f"Above is the key {made['id']} ({made['name']}): it is shown this once.")
 
 
-@app.command("list", epilog="Example: auditlog keys list --json")
+@app.command("list", epilog=examples("auditlog keys list --json"))
 @grouped
 def list_(
     context: typer.Context, where: Where, acting_as: As = None, as_json: AsJson = False
@@ -62,17 +64,29 @@ def list_(
     output.table(
         ["ID", "Name", "Grants", "Created", "Expires"],
         (
-            [key["id"], key["name"], key["grants"], key["created_at"], key.get("expires_at")]
+            [
+                key["id"],
+                key["name"],
+                key["grants"],
+                output.moment(key["created_at"]),
+                output.moment(key.get("expires_at")),
+            ]
             for key in found
         ),
+        empty="No keys.",
+        brief=lambda row: [
+            [row["ID"], row["Name"]],
+            [row["Grants"]],
+            [f"created {row['Created']}", row["Expires"] and f"expires {row['Expires']}"],
+        ],
     )
 
 
-@app.command("revoke", epilog="Example: auditlog keys revoke 0aB1cD2eF3gH")
+@app.command("revoke", epilog=examples("auditlog keys revoke 0aB1cD2eF3gH"))
 @grouped
 def revoke(
     context: typer.Context,
-    key_id: Annotated[str, typer.Argument(help="The id that `keys list` shows.")],
+    key_id: Annotated[str, typer.Argument(metavar="ID", help="The id that `keys list` shows.")],
     where: Where,
     acting_as: As = None,
     as_json: AsJson = False,

@@ -4,35 +4,37 @@ from typing import Annotated
 
 import typer
 
-from auditlog import bootstrap, clock
+from auditlog import clock
 from auditlog.cli import aws, output
 from auditlog.cli.connection import connect
 from auditlog.cli.failures import CommandError, UsageError
-from auditlog.cli.options import AsJson, Where, grouped
+from auditlog.cli.options import AsJson, StackName, Where, examples, grouped
 from auditlog.errors import ConflictError, StoreError, UnavailableError
-from auditlog.store.control import ControlStore
 
 app = typer.Typer(
     help="Make orgs. Needs AWS credentials for the control table.", no_args_is_help=True
 )
 
 
-@app.command("create", epilog="Example: auditlog org create acme --retention-days 365")
+@app.command("create", epilog=examples("auditlog org create acme --retention-days 365"))
 @grouped
 def create(
     context: typer.Context,
     name: Annotated[str, typer.Argument(metavar="ORG", help="1 to 64 of A-Z a-z 0-9 . _ -")],
-    where: Where,
     retention_days: Annotated[
         int | None, typer.Option(help="Events older than this go; without it they stay for ever.")
     ] = None,
+    stack_name: StackName = None,
     as_json: AsJson = False,
 ) -> None:
     """Make an org and its first admin key, which is shown this once.
 
     Writes the control table directly: nobody has a key yet who could be asked for one.
     """
-    connection = connect(context, where)
+    from auditlog import bootstrap  # noqa: PLC0415 -- --help does without boto3
+    from auditlog.store.control import ControlStore  # noqa: PLC0415 -- the same
+
+    connection = connect(context, Where(stack_name=stack_name))
     control = ControlStore(aws.dynamodb(connection.stack), connection.named("control_table"))
     try:
         minted = bootstrap.create_org(control, name, retention_days=retention_days, now=clock.now())

@@ -6,9 +6,9 @@ from typing import Annotated, cast
 
 import typer
 
-from auditlog.cli.commands.sending import Batch, Sqs, door, report, send
+from auditlog.cli.commands.sending import Batch, Prepare, Sqs, door, report, send
 from auditlog.cli.connection import connect
-from auditlog.cli.options import AsJson, Where, grouped
+from auditlog.cli.options import AsJson, Where, examples, grouped
 from auditlog.cli.publishing import Refusal
 from auditlog.cli.reading import Item, opened
 
@@ -23,9 +23,11 @@ def register(app: typer.Typer) -> None:
     """Adds the command."""
     app.command(
         "publish",
-        epilog="Examples: auditlog publish events.ndjson · "
-        'echo \'{"type": "repo.create", ...}\' | auditlog publish · '
-        "auditlog publish --sqs events.ndjson.gz",
+        epilog=examples(
+            "auditlog publish events.ndjson",
+            "tail -n 100 events.ndjson | auditlog publish",
+            "auditlog publish --sqs events.ndjson.gz",
+        ),
     )(publish)
 
 
@@ -33,7 +35,7 @@ def register(app: typer.Typer) -> None:
 def publish(
     context: typer.Context,
     where: Where,
-    file: Annotated[str, typer.Argument(metavar="[FILE|-]", help="A file, or - for stdin.")] = "-",
+    file: Annotated[str, typer.Argument(metavar="FILE|-", help="A file, or - for stdin.")] = "-",
     sqs: Sqs = False,
     batch: Batch = None,
     no_key: Annotated[
@@ -57,16 +59,12 @@ def publish(
     new_key = None if no_key else connection.outside.new_key
     after = _AFTER_BREAK_OWN if no_key else _AFTER_BREAK
     with opened(file) as source:
-        send(source, way, _keyed(new_key, from_line), batch, after_break=after)
+        send(source, way, _keyed(new_key), batch, from_line=from_line, after_break=after)
     report(way, as_json=as_json, answers=not sqs)
 
 
-def _keyed(
-    new_key: Callable[[], str] | None, from_line: int
-) -> Callable[[Item], Item | Refusal | None]:
-    def prepare(item: Item) -> Item | Refusal | None:
-        if item.line < from_line:
-            return None
+def _keyed(new_key: Callable[[], str] | None) -> Prepare:
+    def prepare(item: Item) -> Item | Refusal:
         return item if new_key is None else with_key(item, new_key)
 
     return prepare

@@ -1,16 +1,15 @@
 """`auditlog rejects`: what could not be recorded, and sending it once more."""
 
-import dataclasses
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from enum import StrEnum
-from typing import Annotated, Any
+from typing import Annotated, Any, cast
 
 import typer
 
 from auditlog.cli import aws, output
 from auditlog.cli.connection import connect
-from auditlog.cli.options import AsJson, Where, grouped
-from auditlog.cli.rejects import Queue, RejectQueue, Returned, redrive
+from auditlog.cli.options import AsJson, StackName, Where, examples, grouped
+from auditlog.cli.rejects import Queue, Reject, RejectQueue, Returned, redrive
 
 app = typer.Typer(
     help="Look at what could not be recorded, and send it once more. Needs AWS credentials.",
@@ -32,6 +31,9 @@ _QUEUES: dict[Which, Sequence[Queue]] = {
     Which.BOTH: [Queue.REJECTS, Queue.DLQ],
 }
 
+_COLUMNS = ["Sent", "Queue", "Org", "Message ID", "Events", "Bytes", "Reason"]
+_LOOKED_AT = "somebody else is looking at the others"
+
 FromQueue = Annotated[
     Which,
     typer.Option(
@@ -41,23 +43,24 @@ FromQueue = Annotated[
 ]
 
 
-@app.command("list", epilog="Example: auditlog rejects list --queue dlq")
+@app.command("list", epilog=examples("auditlog rejects list --queue dlq"))
 @grouped
 def list_(
     context: typer.Context,
-    where: Where,
     which: FromQueue = Which.BOTH,
     limit: Annotated[int, typer.Option(min=1, help="At most this many of each queue.")] = 100,
     with_body: Annotated[
         bool,
         typer.Option("--body", help="With the message itself, which may hold full addresses."),
     ] = False,
+    stack_name: StackName = None,
     as_json: AsJson = False,
 ) -> None:
     """List what could not be recorded, with the reason. Nothing is removed."""
-    connection = connect(context, where)
+    connection = connect(context, Where(stack_name=stack_name))
     client = aws.sqs(connection.stack)
     rows: list[dict[str, Any]] = []
+    hidden = 0
     for queue in _QUEUES[which]:
         waiting = RejectQueue(client, queue, connection.named(queue.value))
         total = waiting.count()
@@ -67,36 +70,66 @@ def list_(
                 for reject in rejects
             ]
         rows += found
+        hidden += max(0, total - len(found))
         if total > len(found):
-            output.note(
-                f"{queue.name.lower()}: {len(found)} of about {total} are shown; see --limit"
-            )
+            why = "see --limit" if len(found) == limit else _LOOKED_AT
+            output.note(f"{queue.name.lower()}: {len(found)} of about {total} are shown; {why}")
     if as_json:
         for row in rows:
             output.json_line(row)
         return
-    columns = ["queue", "org", "reason", "sent_at", "events", "bytes"]
-    columns += ["body"] if with_body else []
-    output.table(columns, ([_shown(row, name) for name in columns] for row in rows))
+    if not rows and hidden:
+        return
+    columns = [*_COLUMNS, *(["Body"] if with_body else [])]
+    output.table(
+        columns,
+        ([_shown(row, name) for name in columns] for row in rows),
+        empty="Nothing is rejected.",
+        brief=_brief,
+        wraps="Reason",
+    )
 
 
 def _shown(row: dict[str, Any], column: str) -> object:
     """A cell; the reason comes with the places that it names."""
-    if column != "reason":
-        return row[column]
-    places = [f"{fault.get('pointer', '')}: {fault.get('detail', '')}" for fault in row["errors"]]
-    return " ".join([row["reason"], *places])
+    match column:
+        case "Message ID":
+            return row["message_id"]
+        case "Sent":
+            return output.moment(row["sent_at"])
+        case "Reason":
+            return " ".join([row["reason"], *map(_place, row["errors"])])
+        case _:
+            return row[column.lower()]
 
 
-@app.command("redrive", epilog="Example: auditlog rejects redrive --queue dlq")
+def _place(fault: object) -> str:
+    """An entry of `errors`, which whoever sent the message may have written as they liked."""
+    if not isinstance(fault, dict):
+        return str(fault)
+    entry = cast("dict[str, Any]", fault)
+    return f"{entry.get('pointer', '')}: {entry.get('detail', '')}"
+
+
+def _brief(row: Mapping[str, str]) -> Sequence[Sequence[str]]:
+    events, size = row["Events"], row["Bytes"]
+    return [
+        [row["Sent"], row["Message ID"]],
+        [row["Queue"], row["Org"], events and f"events {events}", f"bytes {size}"],
+        [row["Reason"]],
+        [row.get("Body", "")],
+    ]
+
+
+@app.command("redrive", epilog=examples("auditlog rejects redrive --queue dlq"))
 @grouped
 def redrive_(
     context: typer.Context,
-    where: Where,
     which: FromQueue = Which.BOTH,
     limit: Annotated[
         int | None, typer.Option(min=1, help="At most this many of each queue; all by default.")
     ] = None,
+    stack_name: StackName = None,
     as_json: AsJson = False,
 ) -> None:
     """Send them back to the inbox, with the time at which they were first sent.
@@ -104,21 +137,31 @@ def redrive_(
     A message is removed here only once the inbox has it. Do it after what was wrong is mended:
     the org made, the event type added, the fault behind the DLQ gone.
     """
-    connection = connect(context, where)
+    connection = connect(context, Where(stack_name=stack_name))
     client = aws.sqs(connection.stack)
     inbox_url = connection.named("queue_url")
-    again = 0
+    again: list[Reject] = []
     for queue in _QUEUES[which]:
         waiting = RejectQueue(client, queue, connection.named(queue.value))
-        returned: Returned = redrive(client, waiting, inbox_url, limit)
+        returned = redrive(client, waiting, inbox_url, limit)
         again += returned.again
         if as_json:
-            output.json_line({"queue": queue.name.lower(), **dataclasses.asdict(returned)})
+            output.json_line({"queue": queue.name.lower(), **returned.summary()})
         else:
-            output.say(
-                f"{queue.name.lower()}: sent back {returned.messages:,} messages with "
-                f"{returned.events:,} events"
-            )
+            _describe(waiting, queue.name.lower(), returned)
     if again:
-        output.note(f"Rejected once more: {again}. See `auditlog rejects list`.")
+        output.note(f"{output.counted(len(again), 'message')} came back:")
+        for reject in again:
+            reason = " ".join([reject.reason, *map(_place, reject.errors)])
+            output.note(f"  {reject.message_id}: {reason}")
         raise typer.Exit(1)
+
+
+def _describe(waiting: RejectQueue, name: str, returned: Returned) -> None:
+    if returned.messages:
+        events = f" with {output.counted(returned.events, 'event')}" if returned.events else ""
+        output.say(f"{name}: sent back {output.counted(returned.messages, 'message')}{events}")
+    elif waiting.count():
+        output.note(f"{name}: nothing to send back now; {_LOOKED_AT}")
+    else:
+        output.note(f"{name}: nothing waits")

@@ -1,15 +1,17 @@
 """`auditlog search`, `event` and `types`: reading the log and its catalog."""
 
 import dataclasses
-from collections.abc import Iterator
-from typing import Annotated, Any
+from collections.abc import Iterator, Mapping, Sequence
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from auditlog.cli import output
-from auditlog.cli.client import Api
 from auditlog.cli.connection import connect
-from auditlog.cli.options import AsJson, Filters, SearchOrder, Where, grouped
+from auditlog.cli.options import AsJson, Filters, SearchOrder, Where, examples, grouped
+
+if TYPE_CHECKING:
+    from auditlog.cli.client import Api
 
 _LARGEST_PAGE = 1_000
 
@@ -38,7 +40,7 @@ class Extent:
 class _Search:
     """The events of a search, page after page; `cursor` is where it would go on."""
 
-    def __init__(self, api: Api, org: str, query: dict[str, Any], extent: Extent) -> None:
+    def __init__(self, api: "Api", org: str, query: dict[str, Any], extent: Extent) -> None:
         self._api = api
         self._org = org
         self._query = query
@@ -64,11 +66,14 @@ def register(app: typer.Typer) -> None:
     """Adds the commands."""
     app.command(
         "search",
-        epilog="Examples: auditlog search --type repo --since 2026-01-01T00:00:00Z · "
-        "auditlog search --actor alice --all --json > events.ndjson",
+        epilog=examples(
+            "auditlog search --type repo --since 2026-01-01T00:00:00Z",
+            "auditlog search --query 'type:repo -actor:bot created:>=2026-01-01'",
+            "auditlog search --actor alice --all --json > events.ndjson",
+        ),
     )(search)
-    app.command("event", epilog="Example: auditlog event 00olqbj5vg...")(event)
-    app.command("types", epilog="Example: auditlog types repo")(types)
+    app.command("event", epilog=examples("auditlog event 00olqbj5vg..."))(event)
+    app.command("types", epilog=examples("auditlog types repo"))(types)
 
 
 @grouped
@@ -92,7 +97,13 @@ def search(
         for entry in found:
             output.json_line(entry)
     else:
-        output.table(["Time", "Type", "Actor", "Target", "IP", "What", "ID"], map(_row, found))
+        output.table(
+            ["Time", "Type", "Actor", "Target", "IP", "What", "ID"],
+            map(_row, found),
+            empty="No events.",
+            brief=_brief,
+            spare=["What"],
+        )
     if found.cursor:
         output.note(f"There is more: the same options with --cursor {found.cursor}, or --all.")
 
@@ -116,7 +127,7 @@ def types(
     context: typer.Context,
     where: Where,
     prefix: Annotated[
-        str, typer.Argument(metavar="[SCOPE]", help="Only names that begin with this.")
+        str, typer.Argument(metavar="SCOPE", help="Only names that begin with this.")
     ] = "",
     as_json: AsJson = False,
 ) -> None:
@@ -130,6 +141,13 @@ def types(
     output.table(
         ["Type", "Operation", "Hidden", "Group", "What it says"],
         ([t["type"], t["operation"], t["hidden"], t["group"], t["description"]] for t in found),
+        empty="No types.",
+        brief=lambda row: [
+            [row["Type"], row["Operation"], row["Hidden"] and "hidden"],
+            [row["What it says"]],
+        ],
+        spare=["Group"],
+        wraps="What it says",
     )
 
 
@@ -137,7 +155,7 @@ def _row(entry: dict[str, Any]) -> list[object]:
     actor: dict[str, str] = entry["actor"]
     targets: list[dict[str, str]] = entry.get("targets", [])
     return [
-        entry["occurred_at"],
+        output.moment(entry["occurred_at"]),
         entry["type"],
         actor.get("name") or actor["id"],
         [target.get("name") or target["id"] for target in targets],
@@ -145,3 +163,10 @@ def _row(entry: dict[str, Any]) -> list[object]:
         entry.get("description") or entry.get("summary"),
         entry["id"],
     ]
+
+
+def _brief(row: Mapping[str, str]) -> Sequence[Sequence[str]]:
+    """An event on two lines. Where the publisher describes it, the actor may go unnamed."""
+    named = row["Actor"] in row["What"]
+    what = row["What"] if named else ": ".join(filter(None, [row["Actor"], row["What"]]))
+    return [[row["Time"], row["ID"]], [row["Type"], what, row["IP"]]]

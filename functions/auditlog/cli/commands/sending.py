@@ -10,7 +10,7 @@ from auditlog.cli.batching import MAX_EVENTS, batches
 from auditlog.cli.connection import Connection
 from auditlog.cli.failures import CommandError
 from auditlog.cli.inbox import Inbox
-from auditlog.cli.publishing import Door, HttpDoor, Refusal, SqsDoor
+from auditlog.cli.publishing import Door, HttpDoor, Refusal, SqsDoor, Tally
 from auditlog.cli.reading import Item, Source, Unreadable
 
 #: How many refused events are listed for a person; `--json` lists all.
@@ -19,8 +19,8 @@ MOST_SHOWN = 20
 # A message is one unit of work for the recording function, and ten come at once.
 _PER_REQUEST, _PER_MESSAGE = 500, 100
 
-#: Makes of an item what is sent, says why it cannot be, or leaves it out.
-Prepare = Callable[[Item], Item | Refusal | None]
+#: Makes of an item what is sent, or says why it cannot be.
+Prepare = Callable[[Item], Item | Refusal]
 
 Sqs = Annotated[
     bool, typer.Option("--sqs", help="Send to the inbox with AWS credentials, not to the API.")
@@ -52,29 +52,32 @@ def send(
     prepare: Prepare,
     batch: int | None,
     *,
+    from_line: int = 1,
     after_break: str,
 ) -> None:
     """Sends everything, and says how far it came where it breaks off.
 
-    `after_break` is what to do about what was not sent; `{line}` in it is the line to go on with.
+    What begins before `from_line` is neither sent nor counted. `after_break` is what to do about
+    what was not sent; `{line}` in it is the line to go on with.
     """
     most = batch or (_PER_MESSAGE if way.tally.recorded is None else _PER_REQUEST)
     with output.progress(of_bytes=source.size is not None) as bar:
         task = bar.add_task("sending", total=source.size, note="")
         try:
-            for part in batches(_prepared(source.items(), way, prepare), most, way.room):
+            found = (item for item in source.items() if item.line >= from_line)
+            for part in batches(_prepared(found, way, prepare), most, way.room):
                 way.send(part)
-                sent = f"{way.tally.sent:,} events"
+                sent = output.counted(way.tally.sent, "event")
                 bar.update(task, completed=source.position, note=sent)
             way.finish()
         except CommandError as error:
             tally = way.tally
-            error.places = (*error.places, f"{tally.sent} events were sent before that")
+            error.places = (*error.places, f"{_were_sent(tally)} before that")
             if tally.sent:
                 error.hint = f"{error.hint} {after_break.format(line=tally.last_line + 1)}".strip()
             raise
         except KeyboardInterrupt:
-            output.note(f"{way.tally.sent} events were sent, up to line {way.tally.last_line}.")
+            output.note(f"{_were_sent(way.tally)}, up to line {way.tally.last_line}.")
             raise
 
 
@@ -95,14 +98,14 @@ def _describe(way: Door) -> None:
     tally = way.tally
     refused = f", refused {len(tally.refused):,}"
     if tally.recorded is None:
-        output.say(f"sent {tally.sent:,}{refused}")
+        output.say(f"read {tally.read:,}: sent {tally.sent:,}{refused}")
         output.note(
             "That is all that can be known here: the inbox takes messages unread. What cannot "
             "be recorded appears in `auditlog rejects list`."
         )
     else:
         counts = f"recorded {tally.recorded:,}, duplicates {tally.duplicates:,}"
-        output.say(f"sent {tally.sent:,}, {counts}{refused}")
+        output.say(f"read {tally.read:,}: {counts}{refused}")
     for refusal in tally.refused[:MOST_SHOWN]:
         for reason in refusal.reasons:
             output.note(f"line {refusal.line}: {reason}")
@@ -110,10 +113,15 @@ def _describe(way: Door) -> None:
         output.note(f"and {len(tally.refused) - MOST_SHOWN:,} more; --json lists all of them")
 
 
+def _were_sent(tally: Tally) -> str:
+    return f"{output.counted(tally.sent, 'event')} {'was' if tally.sent == 1 else 'were'} sent"
+
+
 def _prepared(found: Iterable[Item | Unreadable], way: Door, prepare: Prepare) -> Iterator[Item]:
     for item in found:
         ready = prepare(item) if isinstance(item, Item) else Refusal(item.line, [item.reason])
+        way.tally.read += 1
         if isinstance(ready, Item):
             yield ready
-        elif ready is not None:
+        else:
             way.tally.refused.append(ready)

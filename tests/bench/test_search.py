@@ -53,7 +53,8 @@ def test_a_page_of_the_handler_on_dynoxide(
     monkeypatch.setenv("POWERTOOLS_SERVICE_NAME", "query")
     monkeypatch.setenv("LOG_LEVEL", "CRITICAL")
     handler = importlib.import_module("query.handler")
-    monkeypatch.setattr(handler, "SETTINGS", settings.Settings(environment))
+    for module in (handler, importlib.import_module("auditlog.http")):
+        monkeypatch.setattr(module, "SETTINGS", settings.Settings(environment))
     monkeypatch.setattr(aws, "dynamodb", lambda: client)
     context = SimpleNamespace(
         function_name="query", memory_limit_in_mb=1024, invoked_function_arn="", aws_request_id="1"

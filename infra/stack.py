@@ -2,8 +2,8 @@
 
 Two doors take events in (`publish` over HTTP, `record` from the inbox), one
 function answers questions, one manages keys, two make downloads, one removes
-what may go. Names of resources are left to CloudFormation, so that a stack can
-be deployed twice in one account.
+what may go, one digests the log for searches. Names of resources are left to
+CloudFormation, so that a stack can be deployed twice in one account.
 """
 
 from collections.abc import Sequence
@@ -31,13 +31,17 @@ HTTP_TIMEOUT = cdk.Duration.seconds(28)
 # on it.
 RECORD_TIMEOUT = cdk.Duration.seconds(60)
 
+# What clears marks relies on no run living longer than this: it is the
+# `MAX_RUN` of auditlog/digest.py, where the reason is.
+SEAL_TIMEOUT = cdk.Duration.minutes(5)
+
 # As long as Lambda allows; what is not done by then is taken up again.
 LONGEST = cdk.Duration.minutes(15)
 
 
 @dataclass(frozen=True)
 class Functions:
-    """The seven functions, by the names of their folders."""
+    """The eight functions, by the names of their folders."""
 
     publish: Function
     record: Function
@@ -46,6 +50,7 @@ class Functions:
     export: Function
     export_worker: Function
     retain: Function
+    seal: Function
 
 
 class AuditlogStack(cdk.Stack):
@@ -77,13 +82,18 @@ class AuditlogStack(cdk.Stack):
         self._allow_questions()
         self._allow_exports()
         self._allow_retention()
+        self._allow_digests()
         self._triggers()
         self.api = http_api(self, name=self.stack_name, routes=self._routes())
         self._outputs()
 
     def _functions(self, code: lambda_.Code) -> Functions:
         control = {"CONTROL_TABLE": self.tables.control.table_name}
-        tables = {"EVENTS_TABLE": self.tables.events.table_name, **control}
+        log = {
+            "EVENTS_TABLE": self.tables.events.table_name,
+            "DIGESTS_TABLE": self.tables.digests.table_name,
+        }
+        tables = log | control
         salt = {"SALT_SECRET_ARN": self.salt.secret_arn}
         rejects = {"REJECTS_QUEUE_URL": self.queues.rejects.queue_url}
         exports = {
@@ -160,6 +170,15 @@ class AuditlogStack(cdk.Stack):
                 timeout=LONGEST,
                 environment=tables,
             ),
+            seal=function(
+                "seal",
+                "seal.handler",
+                description="Digests the log for searches",
+                # Reads, inflates and summarises: one processor.
+                memory_mb=1769,
+                timeout=SEAL_TIMEOUT,
+                environment=log,
+            ),
         )
 
     def _allow_doors(self) -> None:
@@ -227,6 +246,21 @@ class AuditlogStack(cdk.Stack):
         retain.allow(["dynamodb:Query", "dynamodb:PartiQLDelete"], [self.tables.events.table_arn])
         retain.allow(["dynamodb:Query"], [self.tables.control.table_arn])
 
+    def _allow_digests(self) -> None:
+        digests = self.tables.digests.table_arn
+        to = self.functions
+        for writer in (to.publish, to.record, to.export):
+            # A writer sets marks; it can neither clear one nor touch a digest.
+            writer.allow(["dynamodb:PartiQLInsert"], [digests])
+        for reader in (to.query, to.export_worker, to.seal):
+            reader.allow(["dynamodb:Query", "dynamodb:GetItem"], [digests])
+        for reader in (to.query, to.export_worker):
+            reader.allow(["dynamodb:BatchGetItem"], [digests])
+        to.seal.allow(["dynamodb:UpdateItem", "dynamodb:BatchWriteItem"], [digests])
+        to.seal.allow(["dynamodb:Query"], [self.tables.events.table_arn])
+        # The digests of a stretch of the log go when the stretch does.
+        to.retain.allow(["dynamodb:Query", "dynamodb:BatchWriteItem"], [digests])
+
     def _triggers(self) -> None:
         self.functions.record.add_event_source_mapping(
             "inbox",
@@ -248,18 +282,36 @@ class AuditlogStack(cdk.Stack):
             max_concurrency=10,
             report_batch_item_failures=True,
         )
+        self._schedule(
+            "hourly",
+            cdk.Duration.hours(1),
+            self.functions.retain,
+            description="Removes what is past its retention",
+        )
+        self._schedule(
+            "every-five-minutes",
+            # What waits for it is read as it is: an hour of a busy org costs as
+            # much to digest at once as in parts, and an idle one costs nothing.
+            cdk.Duration.minutes(5),
+            self.functions.seal,
+            description="Digests what has passed the watermark since",
+        )
+
+    def _schedule(
+        self, name: str, rate: cdk.Duration, function: Function, *, description: str
+    ) -> None:
         events.Rule(
             self,
-            "hourly",
-            description="Removes what is past its retention",
-            schedule=events.Schedule.rate(cdk.Duration.hours(1)),
+            name,
+            description=description,
+            schedule=events.Schedule.rate(rate),
             targets=[
                 as_protocol(
                     targets.LambdaFunction(
-                        as_protocol(self.functions.retain),
-                        # The next hour does what this one did not.
+                        as_protocol(function),
+                        # The next run does what this one did not.
                         retry_attempts=0,
-                        max_event_age=cdk.Duration.hours(1),
+                        max_event_age=rate,
                     )
                 )
             ],
@@ -289,6 +341,7 @@ class AuditlogStack(cdk.Stack):
             "ExportsQueueUrl": self.queues.exports.queue_url,
             "EventsTable": self.tables.events.table_name,
             "ControlTable": self.tables.control.table_name,
+            "DigestsTable": self.tables.digests.table_name,
             "ExportsBucket": self.bucket.bucket_name,
             "SaltSecretArn": self.salt.secret_arn,
         }

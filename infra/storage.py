@@ -1,4 +1,4 @@
-"""Where everything is kept, and what outlives the stack: all of it."""
+"""Where everything is kept, and what outlives the stack: all but what the log can make again."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -23,12 +23,13 @@ EXPORT_TRIES = 5
 
 
 class Tables:
-    """`events`, one item for each event, and `control`, everything else."""
+    """`events`, one item for each event; `digests`, made from them; `control`, everything else."""
 
     def __init__(self, scope: Construct) -> None:
-        """Declare both."""
-        self.events = _table(scope, "events", time_to_live_attribute="ttl")
-        self.control = _table(scope, "control")
+        """Declare all three."""
+        self.events = _kept_table(scope, "events", time_to_live_attribute="ttl")
+        self.control = _kept_table(scope, "control")
+        self.digests = _digests_table(scope)
 
 
 class Queues:
@@ -138,6 +139,34 @@ def exports_bucket(scope: Construct) -> s3.Bucket:
     return bucket
 
 
+def _kept_table(scope: Construct, name: str, **options: Any) -> dynamodb.Table:
+    return _table(
+        scope,
+        name,
+        point_in_time_recovery_specification=dynamodb.PointInTimeRecoverySpecification(
+            point_in_time_recovery_enabled=True
+        ),
+        deletion_protection=True,
+        removal_policy=cdk.RemovalPolicy.RETAIN,
+        **options,
+    )
+
+
+def _digests_table(scope: Construct) -> dynamodb.Table:
+    # Digests, and the marks that say which of them are not to be relied on. To
+    # lose all of it costs reads, never results: a span without a digest is read
+    # itself, and a mark says nothing where the digest that it marks is gone. So
+    # it goes with the stack.
+    table = _table(scope, "digests", removal_policy=cdk.RemovalPolicy.DESTROY)
+    excuse(
+        table,
+        "AwsSolutions-DDB3",
+        "It holds what was made from the log and is made from it again; an older state would "
+        "have digests without the marks that were set since.",
+    )
+    return table
+
+
 def _table(scope: Construct, name: str, **options: Any) -> dynamodb.Table:
     return dynamodb.Table(
         scope,
@@ -146,11 +175,6 @@ def _table(scope: Construct, name: str, **options: Any) -> dynamodb.Table:
         sort_key=dynamodb.Attribute(name="sk", type=dynamodb.AttributeType.STRING),
         billing_mode=dynamodb.BillingMode.PAY_PER_REQUEST,
         encryption=dynamodb.TableEncryption.AWS_MANAGED,
-        point_in_time_recovery_specification=dynamodb.PointInTimeRecoverySpecification(
-            point_in_time_recovery_enabled=True
-        ),
-        deletion_protection=True,
-        removal_policy=cdk.RemovalPolicy.RETAIN,
         **options,
     )
 

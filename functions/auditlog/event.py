@@ -192,7 +192,7 @@ class Record:
 class NewEvent:
     """A record about to be inserted. Times in microseconds, `expires_at` in seconds."""
 
-    org: str
+    partition: str
     record: Record
     recorded_at: int
     expires_at: int | None

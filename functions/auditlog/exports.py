@@ -17,7 +17,7 @@ from typing import Any
 from auditlog import clock
 from auditlog.event import MAX_AHEAD
 from auditlog.formats import Compression, Format
-from auditlog.plan import Span
+from auditlog.span import Span
 
 #: An export of which nothing was heard for this long has failed, whatever it says:
 #: a worker reports every few seconds, and a message waits no longer in its queue.

@@ -60,6 +60,13 @@ class Clause:
         )
 
     @property
+    def terms(self) -> tuple[str, ...]:
+        """Terms of which an event that is taken has one; none where that is not known."""
+        if not all(value.terms for value in self.wanted):
+            return ()
+        return tuple(term for value in self.wanted for term in value.terms)
+
+    @property
     def reads_records(self) -> bool:
         """Whether the type alone does not decide it."""
         return any(v.by_record is not None for v in (*self.wanted, *self.unwanted))
@@ -85,6 +92,16 @@ class Filter:
     def reads_records(self) -> bool:
         """Whether the type alone does not decide."""
         return any(clause.reads_records for clause in self.clauses)
+
+    @property
+    def terms(self) -> tuple[tuple[str, ...], ...]:
+        """Groups of terms: an event that matches has at least one of each group."""
+        return tuple(group for clause in self.clauses if (group := clause.terms))
+
+    @property
+    def names_types(self) -> bool:
+        """Whether it asks for some types, and not for all but some."""
+        return any(v.by_type is not None for clause in self.clauses for v in clause.wanted)
 
     def takes_type(self, name: str) -> bool:
         """Whether an event of this type may match."""

@@ -13,6 +13,7 @@ from typing import Any, cast
 from auditlog import canonical
 from auditlog.errors import Fault, InvalidError, TooLargeError
 from auditlog.event import InvalidEventError, NewEvent, Record, Rules, admit, faults_of, size_fault
+from auditlog.orgs import Org
 from auditlog.retention import expiry
 
 MAX_EVENTS = 1_000
@@ -127,10 +128,11 @@ def _placed(faults: Sequence[Fault], prefix: str) -> list[Fault]:
     return [Fault(fault.detail, pointer=f"{prefix}{fault.pointer}") for fault in faults]
 
 
-def new_events(records: Sequence[Record], rules: Rules, recorded_at: int) -> list[NewEvent]:
-    """Records as the store takes them, with the expiry that the org's retention gives."""
+def new_events(records: Sequence[Record], org: Org, recorded_at: int) -> list[NewEvent]:
+    """Records as the store takes them: where the org's layout and retention put them."""
+    layout, days = org.layout, org.retention_days
     return [
-        NewEvent(rules.org, r, recorded_at, expiry(r.occurred_at, rules.retention_days))
+        NewEvent(layout.partition(r.id), r, recorded_at, expiry(r.occurred_at, days))
         for r in records
     ]
 

@@ -23,11 +23,13 @@ from auditlog.event import EVENT
 from auditlog.exports import State
 from auditlog.keys import Grant
 from auditlog.routes import DOWNLOAD_EXPORT, ROUTES, Route
+from auditlog.timeline import INTERVALS
 
 _REF = "#/components/schemas/"
 _TIME = {"type": "string", "format": "date-time"}
 _TEXT = {"type": "string"}
 _COUNT = {"type": "integer", "minimum": 0}
+_NUMBER = {"type": "number", "minimum": 0}
 
 #: The shapes that bodies may have; `routes.Route.body` names one.
 BODIES: dict[str, TypeAdapter[Any]] = {
@@ -116,6 +118,7 @@ _ANSWERED = {
     "event_types": "EventTypes",
     "publish": "Published",
     "search": "Page",
+    "timeline": "Timeline",
     "event": "RecordedEvent",
     "create_key": "MintedKey",
     "list_keys": "Keys",
@@ -148,11 +151,14 @@ def _query_parameter(name: str, words: str) -> dict[str, Any]:
         schema = {"type": "integer", "minimum": 1, "maximum": 1000, "default": 100}
     elif name == "order":
         schema = {"type": "string", "enum": ["desc", "asc"], "default": "desc"}
-    elif name == "include_hidden":
+    elif name in {"include_hidden", "explain"}:
         schema = {"type": "boolean", "default": False}
+    elif name == "interval":
+        schema = {"type": "string", "enum": list(INTERVALS)}
     else:
         schema = _TEXT
-    return {"name": name, "in": "query", "description": words, "schema": schema}
+    required = {"required": True} if name == "interval" else {}
+    return {"name": name, "in": "query", **required, "description": words, "schema": schema}
 
 
 def _shapes() -> dict[str, Any]:
@@ -223,9 +229,31 @@ def _answers() -> dict[str, Any]:
             "properties": recorded,
             "required": [*event["required"], "org", "v", "salt", "id", "recorded_at"],
         },
-        "Page": _object(
-            events=_array({"$ref": _REF + "RecordedEvent"}),
-            next_cursor={"type": ["string", "null"]},
+        "Page": _optional(
+            _object(
+                events=_array({"$ref": _REF + "RecordedEvent"}),
+                next_cursor={"type": ["string", "null"]},
+            ),
+            explain=_object(
+                items=_COUNT,
+                bytes=_COUNT,
+                digests_used=_COUNT,
+                blocks_skipped=_COUNT,
+                read_units=_NUMBER,
+                round_trips=_COUNT,
+            ),
+        ),
+        "Timeline": _object(
+            interval={"enum": list(INTERVALS)},
+            since=_TIME,
+            until=_TIME,
+            exact={"type": "boolean"},
+            covered=_object(since=_TIME, until=_TIME),
+            total=_COUNT,
+            buckets=_array(_object(start=_TIME, events=_COUNT)),
+            types=_array(_object(type=_TEXT, events=_COUNT)),
+            actors=_array(_optional(_object(id=_TEXT, events=_COUNT), name=_TEXT)),
+            countries=_array(_object(country=_TEXT, events=_COUNT)),
         ),
         "Key": _object(**key),
         "MintedKey": _object(**key, secret=_TEXT),
@@ -261,6 +289,11 @@ def _answers() -> dict[str, Any]:
 
 def _object(**properties: Any) -> dict[str, Any]:
     return {"type": "object", "properties": properties, "required": list(properties)}
+
+
+def _optional(shape: dict[str, Any], **properties: Any) -> dict[str, Any]:
+    """An object that may have these too."""
+    return {**shape, "properties": shape["properties"] | properties}
 
 
 def _array(items: Any) -> dict[str, Any]:

@@ -3,6 +3,7 @@
 import re
 from dataclasses import dataclass
 
+from auditlog.layout import UNSHARDED, Layout
 from auditlog.retention import MAX_RETENTION_DAYS
 
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
@@ -10,11 +11,15 @@ _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
 
 @dataclass(frozen=True, slots=True)
 class Org:
-    """An org and its settings. `created_at` in microseconds; the name is fixed for ever."""
+    """An org and its settings. `created_at` in microseconds; the name is fixed for ever.
+
+    `shards` are the changes of its `Layout`.
+    """
 
     name: str
     retention_days: int | None
     created_at: int
+    shards: tuple[tuple[int, int], ...] = UNSHARDED
 
     def __post_init__(self) -> None:
         if not is_name(self.name):
@@ -25,6 +30,11 @@ class Org:
             raise ValueError(
                 f"retention is 1 to {MAX_RETENTION_DAYS} days, or none to keep for ever"
             )
+
+    @property
+    def layout(self) -> Layout:
+        """Over which partitions its log is spread."""
+        return Layout(self.name, self.shards)
 
 
 def is_name(text: str) -> bool:

@@ -1,68 +1,32 @@
 """Filter -> what to read: one page of a search, in bounded work.
 
-The log of an org is one sequence of ids. A page walks it from where the last
-one stopped, and stops at whichever comes first: the events asked for, the
-bytes that an answer may have, or the rows that one request may read. In the
-last two cases, and in the first, it says where it stopped.
+The log of an org is one sequence of ids, in one partition or in several. A page
+goes on from where the last one stopped, and stops at whichever comes first: the
+events asked for, the bytes that an answer may have, or what one request may
+read. In all of these it says where it stopped.
 """
 
-import json
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass
-from typing import Literal
+import math
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, field
 
-from auditlog import canonical
-from auditlog.event import StoredEvent, first_id
+from auditlog.event import StoredEvent
 from auditlog.filters import Filter
+from auditlog.layout import Layout
+from auditlog.reads import Plan, together
+from auditlog.sieve import Found, Spent
+from auditlog.span import Order, Span, position
+from auditlog.walk import Walk
 
-Order = Literal["asc", "desc"]
-
-_ROWS_PER_READ = 1_000
 #: The id, `recorded_at`, and a sentence of the catalog before it is filled in.
 _ADDED_BYTES = 256
-
-_ABOVE_ALL_IDS = "w"
-
-
-@dataclass(frozen=True, slots=True)
-class Span:
-    """The ids from `first` (inclusive) up to `end` (exclusive)."""
-
-    first: str
-    end: str
-
-    @classmethod
-    def between(cls, since: int, until: int | None) -> "Span":
-        """All ids of events that occurred from `since` on and before `until`."""
-        return cls(first_id(since), _ABOVE_ALL_IDS if until is None else first_id(until))
-
-    def after(self, position: str, order: Order) -> "Span":
-        """What is left of the span behind `position`, read in `order`."""
-        if order == "asc":
-            # No id lies between an id and the same id with one more character.
-            return Span(max(self.first, position + "0"), self.end)
-        return Span(self.first, min(self.end, position))
-
-    @property
-    def is_empty(self) -> bool:
-        """Whether no id can be in it."""
-        return self.first >= self.end
-
-
-@dataclass(frozen=True, slots=True)
-class Rows:
-    """What one read gave; `complete` where nothing of the span is left behind it.
-
-    A read that is not complete gave at least one event.
-    """
-
-    events: list[StoredEvent]
-    complete: bool
+#: Of a smaller share, more than an even one would be a large part.
+_LARGE_SHARE = 64
 
 
 @dataclass(frozen=True, slots=True)
 class Budget:
-    """What one page may cost, at the most."""
+    """What one page may cost, at the most; a round trip may go over it."""
 
     rows: int = 20_000
     """Rows read."""
@@ -71,30 +35,23 @@ class Budget:
     answer_bytes: int = 5_000_000
     """Lambda answers with 6 MB; this leaves room for the envelope."""
     give_up: Callable[[], bool] = lambda: False
-    """Asked between two reads, so that a page comes before its caller's patience ends."""
+    """Asked between two round trips, so that a page comes before its caller's patience ends."""
+
+    def is_spent(self, spent: Spent) -> bool:
+        """Whether a page should answer with what it has."""
+        return spent.rows >= self.rows or spent.bytes >= self.bytes_read or self.give_up()
 
 
 BUDGET = Budget()
 
-#: Reads up to so many rows of a span, from its start in the given order.
-Read = Callable[[Span, Order, int], Rows]
-
-
-@dataclass(frozen=True, slots=True)
-class Found:
-    """An event that matched, with its record's bytes."""
-
-    event: StoredEvent
-    record: bytes
-
 
 @dataclass(frozen=True, slots=True)
 class Page:
-    """The events of a page, and the id after which the next starts; None at the end."""
+    """The events of a page, and the position behind which the next starts; None at the end."""
 
     found: list[Found]
     position: str | None
-    rows_read: int
+    spent: Spent
 
 
 def span_of(wanted: Filter, oldest: int) -> Span:
@@ -102,64 +59,110 @@ def span_of(wanted: Filter, oldest: int) -> Span:
     return Span.between(max(wanted.since, oldest), wanted.until)
 
 
-def matching(
-    events: list[StoredEvent], wanted: Filter
-) -> Iterator[tuple[StoredEvent, bytes | None]]:
-    """Each event in turn, with its record's bytes where it matches, else None.
-
-    Unpacks only what the type does not decide already.
-    """
-    for event in events:
-        if not wanted.takes_type(event.type):
-            yield event, None
-            continue
-        record = canonical.unpack(event.packed)
-        if wanted.reads_records and not wanted.takes_record(json.loads(record)):
-            yield event, None
-        else:
-            yield event, record
-
-
 def page(
-    read: Read,
+    layout: Layout,
     wanted: Filter,
     span: Span,
     *,
     order: Order,
     limit: int,
     budget: Budget = BUDGET,
-) -> Page:
-    """The next at most `limit` matching events of `span`.
+) -> Plan[Page]:
+    """The next at most `limit` matching events of `span`, each of them once.
 
-    Costs one read for each 1,000 rows that are passed over, within `budget` and
-    at most one read over it; unpacks what the types do not exclude.
+    Reads what the digests do not rule out, within `budget` and at most a round
+    trip over it. Without a filter that is the events and one more.
     """
-    found: list[Found] = []
-    position: str | None = None
-    rows_read = bytes_read = size = 0
-    while not span.is_empty and rows_read < budget.rows and bytes_read < budget.bytes_read:
-        if rows_read and budget.give_up():
-            break
-        # A filter passes many rows over. Without one nearly every row is shown, and
-        # where it is not, the next read is as large as all before it.
-        needed = _ROWS_PER_READ if wanted.clauses else max(limit - len(found) + 1, rows_read)
-        rows = read(span, order, min(needed, _ROWS_PER_READ, budget.rows - rows_read))
-        for event, record in matching(rows.events, wanted):
-            if record is not None:
-                size += _answer_bytes(event, record)
-                if len(found) == limit or (found and size > budget.answer_bytes):
-                    return Page(found, found[-1].event.id, rows_read)
-                found.append(Found(event, record))
-            position = event.id
-            rows_read += 1
-            bytes_read += len(event.packed)
-        if rows.complete or position is None:
-            return Page(found, None, rows_read)
-        span = span.after(position, order)
-    return Page(found, None if span.is_empty else position, rows_read)
+    answer = _Answer(limit, budget.answer_bytes)
+    spent, start = Spent(), ""
+    for era in layout.eras(span, order):
+        many = len(era.partitions) > 1
+        walks = [Walk(each, era.span, order, wanted, spent, many) for each in era.partitions]
+        start = start or position(_bound(walks, order), order)
+        while True:
+            answer.take(merged(walks, order))
+            if answer.is_full:
+                return Page(answer.found, answer.position, spent)
+            if all(walk.is_done for walk in walks):
+                break
+            at = position(_bound(walks, order), order)
+            if budget.is_spent(spent) and (answer.found or at != start):
+                return Page(answer.found, at, spent)
+            missing = limit + 1 - len(answer.found)
+            yield from together([w.advance(n) for w, n in _shares(walks, missing)])
+    return Page(answer.found, None, spent)
 
 
-def _answer_bytes(event: StoredEvent, record: bytes) -> int:
+def merged(walks: Sequence[Walk], order: Order) -> Iterator[Found]:
+    """Takes from walks, in order, what no walk can still find an earlier event than.
+
+    Equal ids are one event.
+    """
+    last = ""
+    while True:
+        ready = [walk for walk in walks if walk.found]
+        if not ready:
+            return
+        pick = min if order == "asc" else max
+        ahead = pick(ready, key=lambda walk: walk.found[0].event.id)
+        event_id = ahead.found[0].event.id
+        if not all(walk.found or walk.has_passed(event_id) for walk in walks):
+            return
+        found = ahead.found.popleft()
+        if event_id != last:
+            yield found
+        last = event_id
+
+
+def _shares(walks: Sequence[Walk], missing: int) -> list[tuple[Walk, int]]:
+    """Which walks go on, and how many matches each of them should look for.
+
+    A walk that has none holds up the others; one that has half of an even share
+    can wait, since it may turn out to be enough. Where shares are large, a little
+    more than an even one spares most round trips, and costs little.
+    """
+    share = math.ceil(missing / len(walks))
+    if len(walks) > 1 and share >= _LARGE_SHARE:
+        share += 2 * math.isqrt(share)
+    return [
+        (walk, share - len(walk.found))
+        for walk in walks
+        if not walk.is_done and len(walk.found) * 2 < share
+    ]
+
+
+def _bound(walks: Sequence[Walk], order: Order) -> str:
+    """How far all of them have read."""
+    bounds = [walk.bound for walk in walks]
+    return min(bounds) if order == "asc" else max(bounds)
+
+
+@dataclass(slots=True)
+class _Answer:
+    """What a page shows. Full once there is an event that it has no room for."""
+
+    limit: int
+    bytes: int
+    found: list[Found] = field(default_factory=list[Found])
+    is_full: bool = False
+    _size: int = 0
+
+    def take(self, more: Iterator[Found]) -> None:
+        """Takes as many as there is room for; of the rest, none."""
+        for one in more:
+            self._size += answer_bytes(one.event, one.record)
+            if len(self.found) == self.limit or (self.found and self._size > self.bytes):
+                self.is_full = True
+                return
+            self.found.append(one)
+
+    @property
+    def position(self) -> str:
+        """The last event that is shown."""
+        return self.found[-1].event.id
+
+
+def answer_bytes(event: StoredEvent, record: bytes) -> int:
     """The most that an event takes in a Lambda answer, whose body is a string within JSON.
 
     A summary repeats names of the record: it is at most as long once more.

@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from auditlog import clock, privacy
+from auditlog import clock, privacy, terms
 from auditlog.catalog import OPERATIONS, Catalog
 from auditlog.formats import summary
 
@@ -35,12 +35,15 @@ class Value:
 
     `by_type` is asked with the name of a type, `by_record` with a `Subject`;
     exactly one of them is set. `shows` are hidden types that it names exactly.
+    Where there are `terms`, every event that passes `by_record` has one of them
+    (`terms.terms_of`), and maybe others do.
     """
 
     text: str
     by_type: Callable[[str], bool] | None = None
     by_record: Callable[[Subject], bool] | None = None
     shows: frozenset[str] = frozenset()
+    terms: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,7 +115,7 @@ def _actor(text: str, _catalog: Catalog) -> Value:
         actor = subject.record.get("actor", {})
         return exact in {actor.get("id"), actor.get("name")}
 
-    return Value(exact, by_record=test)
+    return Value(exact, by_record=test, terms=(terms.actor_term(exact),))
 
 
 def _actor_type(text: str, _catalog: Catalog) -> Value:
@@ -121,6 +124,7 @@ def _actor_type(text: str, _catalog: Catalog) -> Value:
     return Value(
         text,
         by_record=lambda s: "actor" in s.record and s.record["actor"].get("type", "user") == text,
+        terms=(terms.actor_type_term(text),),
     )
 
 
@@ -131,7 +135,7 @@ def _target(text: str, _catalog: Catalog) -> Value:
         targets = subject.record.get("targets", ())
         return any(exact in {t["id"], f"{t['type']}/{t['id']}"} for t in targets)
 
-    return Value(exact, by_record=test)
+    return Value(exact, by_record=test, terms=terms.target_terms(exact))
 
 
 def _ip(text: str, _catalog: Catalog) -> Value:
@@ -144,20 +148,26 @@ def _ip(text: str, _catalog: Catalog) -> Value:
         stored = privacy.block(ip)
         return network.version == stored.version and network.overlaps(stored)
 
-    return Value(str(network), by_record=test)
+    return Value(str(network), by_record=test, terms=terms.network_terms(network))
 
 
 def _country(text: str, _catalog: Catalog) -> Value:
     if not _COUNTRY.fullmatch(text):
         raise ValueError("expected two letters of ISO 3166-1 alpha-2")
     code = text.upper()
-    return Value(code, by_record=lambda s: s.record.get("location", {}).get("country") == code)
+    return Value(
+        code,
+        by_record=lambda s: s.record.get("location", {}).get("country") == code,
+        terms=(terms.country_term(code),),
+    )
 
 
 def _city(text: str, _catalog: Catalog) -> Value:
     name = _filled(text).casefold()
     return Value(
-        text, by_record=lambda s: s.record.get("location", {}).get("city", "").casefold() == name
+        text,
+        by_record=lambda s: s.record.get("location", {}).get("city", "").casefold() == name,
+        terms=(terms.city_term(text),),
     )
 
 
@@ -168,7 +178,7 @@ def _credential(text: str, _catalog: Catalog) -> Value:
         used = subject.record.get("credential", {})
         return exact in {used.get("id"), used.get("name"), used.get("type")}
 
-    return Value(exact, by_record=test)
+    return Value(exact, by_record=test, terms=(terms.credential_term(exact),))
 
 
 def _created(text: str, _catalog: Catalog) -> Value:

@@ -36,6 +36,12 @@ SEARCH_PARAMETERS: Mapping[str, str] = {
     "order": "`desc` (newest first, the default) or `asc`.",
     "limit": "1 to 1,000 events; 100 by default.",
     "cursor": "`next_cursor` of the page before, for the same org, filter and order.",
+    "explain": "`true` adds what the page read, and what that cost.",
+}
+
+TIMELINE_PARAMETERS: Mapping[str, str] = {
+    "interval": "`hour`, `day` or `week` (UTC, weeks from Monday); at most 1,000 of them.",
+    **filters.PARAMETERS,
 }
 
 HEALTH = Route(
@@ -83,6 +89,16 @@ SEARCH = Route(
     {200: "A page; the end is `next_cursor: null` and only that."},
     grant=Grant.EVENTS_READ,
     query=SEARCH_PARAMETERS,
+)
+TIMELINE = Route(
+    "timeline",
+    "GET",
+    _ORG + "/timeline",
+    "query",
+    "Counts per hour, day or week, and the most frequent types, actors and countries.",
+    {200: "The counts; `exact` says whether they cover all that was asked."},
+    grant=Grant.EVENTS_READ,
+    query=TIMELINE_PARAMETERS,
 )
 EVENT = Route(
     "event",
@@ -169,7 +185,7 @@ DELETE_EXPORT = Route(
 )
 
 ROUTES = (
-    HEALTH, OPENAPI, EVENT_TYPES, PUBLISH, SEARCH, EVENT,
+    HEALTH, OPENAPI, EVENT_TYPES, PUBLISH, SEARCH, TIMELINE, EVENT,
     CREATE_KEY, LIST_KEYS, REVOKE_KEY,
     CREATE_EXPORT, LIST_EXPORTS, SHOW_EXPORT, DOWNLOAD_EXPORT, DELETE_EXPORT,
 )  # fmt: skip

@@ -27,6 +27,11 @@ class Settings:
         return self._get("CONTROL_TABLE")
 
     @property
+    def digests_table(self) -> str:
+        """The table of digests and marks."""
+        return self._get("DIGESTS_TABLE")
+
+    @property
     def salt_secret_arn(self) -> str:
         """The secret of which every record's salt is made."""
         return self._get("SALT_SECRET_ARN")

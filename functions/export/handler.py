@@ -28,7 +28,7 @@ from auditlog.store import aws
 from auditlog.store.exports import ExportStore
 from auditlog.store.objects import ObjectStore
 from auditlog.store.queue import Queue
-from auditlog.telemetry import metrics
+from auditlog.telemetry import metered
 from export.trail import record_request
 
 MAX_FILTER_BYTES = 8 * 1024
@@ -169,7 +169,7 @@ def _requester(request: Request) -> Requester:
     )
 
 
-@metrics.log_metrics
+@metered
 def handler(event: dict[str, Any], context: LambdaContext) -> dict[str, Any]:
     """Lambda's entry: an API Gateway HTTP API event."""
     return api.handle(event, context)

@@ -5,16 +5,20 @@ from dataclasses import dataclass, field
 
 from auditlog import clock, exports, filters, formats, plan
 from auditlog.catalog import Catalog
-from auditlog.event import StoredEvent, id_time
+from auditlog.event import id_time
 from auditlog.exports import Export, Slice
-from auditlog.formats import LAYOUTS, Compression, Layout
-from auditlog.store.events import EventStore
+from auditlog.formats import LAYOUTS, Compression
+from auditlog.layout import Layout
+from auditlog.sieve import Found
 from auditlog.store.exports import ExportStore
 from auditlog.store.objects import ObjectStore, Stored
+from auditlog.store.reader import Reader
+from auditlog.walk import ROWS_PER_READ
 
 #: Seconds between two reports of progress, and two renewals of the message.
 REPORT_EVERY = 5.0
-_ROWS_PER_READ = 1_000
+#: One read gives them all, and one more event that says that there are more.
+_PER_PAGE = ROWS_PER_READ - 1
 # A page of rows is 1 MB as stored, and may be a hundred times that unpacked.
 _CHUNK = 1024 * 1024
 
@@ -29,7 +33,8 @@ class Job:
 
     export: Export
     catalog: Catalog
-    events: EventStore
+    layout: Layout
+    reader: Reader
     exports: ExportStore
     objects: ObjectStore
     hold: Callable[[], None]
@@ -83,41 +88,40 @@ class Job:
 
     def _lines(self) -> Iterator[bytes]:
         """The file's inside, about a megabyte at a time."""
-        layout = LAYOUTS[self.export.format]
-        wanted = filters.parse(self.export.filter, self.catalog, hidden_by_default=False)
-        for events in self._pages():
+        for found in self._pages():
             lines: list[bytes] = []
             size = 0
-            for event, record in plan.matching(events, wanted):
-                if record is None:
-                    continue
-                lines.append(formats.answer(event, record, self.catalog))
+            for one in found:
+                lines.append(formats.answer(one.event, one.record, self.catalog))
                 size += len(lines[-1])
                 if size > _CHUNK:
-                    yield self._joined(lines, layout)
+                    yield self._joined(lines)
                     lines, size = [], 0
             if lines:
-                yield self._joined(lines, layout)
+                yield self._joined(lines)
 
-    def _joined(self, lines: list[bytes], layout: Layout) -> bytes:
+    def _joined(self, lines: list[bytes]) -> bytes:
+        layout = LAYOUTS[self.export.format]
         before = layout.between if self._written else b""
         self._written += len(lines)
         return before + (layout.after + layout.between).join(lines) + layout.after
 
-    def _pages(self) -> Iterator[list[StoredEvent]]:
-        """Every event of the span, oldest first, read with strong consistency."""
-        read = self.events.read(self.export.org, consistent=True)
+    def _pages(self) -> Iterator[list[Found]]:
+        """Every event that matches, oldest first, read with strong consistency."""
+        wanted = filters.parse(self.export.filter, self.catalog, hidden_by_default=False)
         span, start = self.export.span, None
-        while not span.is_empty:
-            rows = read(span, "asc", _ROWS_PER_READ)
-            if rows.events:
-                yield rows.events
-                last = rows.events[-1].id
-                start = id_time(rows.events[0].id) if start is None else start
-                self._report(self._fraction(start, id_time(last)))
-                span = span.after(last, "asc")
-            if rows.complete:
+        while True:
+            page = self.reader.run(
+                plan.page(self.layout, wanted, span, order="asc", limit=_PER_PAGE)
+            )
+            yield page.found
+            if page.position is None:
                 return
+            if start is None and page.found:
+                start = id_time(page.found[0].event.id)
+            at = id_time(page.position)
+            self._report(self._fraction(at if start is None else start, at))
+            span = span.after(page.position, "asc")
 
     def _fraction(self, start: int, at: int) -> float:
         whole = self.export.created_at - start

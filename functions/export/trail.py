@@ -36,8 +36,9 @@ def record_request(export: Export, request: Request, org: Org, catalog: Catalog)
     }
     rules = event.Rules(catalog, org.name, org.retention_days, judged_at=export.created_at)
     record = event.admit(published, rules, aws.secret(SETTINGS.salt_secret_arn))
-    [outcome] = EventStore(aws.dynamodb(), SETTINGS.events_table).insert(
-        intake.new_events([record], rules, export.created_at),
+    events = EventStore(aws.dynamodb(), SETTINGS.events_table, SETTINGS.digests_table)
+    [outcome] = events.insert(
+        intake.new_events([record], org, export.created_at),
         deadline=clock.monotonic() + _PATIENCE,
     )
     if outcome is Outcome.UNAVAILABLE:

@@ -18,11 +18,13 @@ from auditlog.errors import AuditlogError
 from auditlog.exports import Export
 from auditlog.settings import SETTINGS
 from auditlog.store import aws
+from auditlog.store.control import ControlStore
 from auditlog.store.events import EventStore
 from auditlog.store.exports import ExportStore
 from auditlog.store.objects import ObjectStore
 from auditlog.store.queue import Queue
-from auditlog.telemetry import count, logger, metrics
+from auditlog.store.reader import Reader
+from auditlog.telemetry import count, logger, metered
 from export.job import Job, Stopped
 
 #: How often an export is tried. The queue hands its message out more often still.
@@ -33,7 +35,7 @@ HOLD_SECONDS = 60
 _catalog = Catalog.default()
 
 
-@metrics.log_metrics
+@metered
 def handler(event: dict[str, Any], _context: LambdaContext) -> dict[str, Any]:
     """Lambda's entry: an SQS event of one message."""
     for raw in event["Records"]:
@@ -45,7 +47,8 @@ def _work(raw: dict[str, Any]) -> None:
     message = json.loads(raw["body"])
     store = ExportStore(aws.dynamodb(), SETTINGS.control_table)
     export = store.get(message["org"], message["export_id"])
-    if export is None or not export.is_under_way:
+    org = ControlStore(aws.dynamodb(), SETTINGS.control_table).org(message["org"])
+    if export is None or org is None or not export.is_under_way:
         count("ExportsStopped", 1)
         return
     tries = int(raw["attributes"]["ApproximateReceiveCount"])
@@ -54,10 +57,12 @@ def _work(raw: dict[str, Any]) -> None:
         _log(export, "failed", tries)
         return
     queue = Queue(aws.sqs(), SETTINGS.exports_queue_url)
+    events = EventStore(aws.dynamodb(), SETTINGS.events_table, SETTINGS.digests_table)
     job = Job(
         export,
         _catalog,
-        events=EventStore(aws.dynamodb(), SETTINGS.events_table),
+        org.layout,
+        reader=Reader(events, consistent=True),
         exports=store,
         objects=ObjectStore(aws.s3(), SETTINGS.exports_bucket),
         hold=lambda: queue.hold(raw["receiptHandle"], HOLD_SECONDS),

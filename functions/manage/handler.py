@@ -9,7 +9,7 @@ from auditlog import bodies, clock, keys, routes, shapes
 from auditlog.errors import Fault, InvalidError, NotFoundError
 from auditlog.http import Answer, Api, Request
 from auditlog.keys import Key
-from auditlog.telemetry import metrics
+from auditlog.telemetry import metered
 
 api = Api()
 
@@ -61,7 +61,7 @@ def _shown(key: Key) -> dict[str, Any]:
     }
 
 
-@metrics.log_metrics
+@metered
 def handler(event: dict[str, Any], context: LambdaContext) -> dict[str, Any]:
     """Lambda's entry: an API Gateway HTTP API event."""
     return api.handle(event, context)

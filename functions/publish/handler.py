@@ -13,7 +13,7 @@ from auditlog.routes import PUBLISH
 from auditlog.settings import SETTINGS
 from auditlog.store import aws
 from auditlog.store.events import EventStore, Outcome
-from auditlog.telemetry import count, metrics
+from auditlog.telemetry import count, metered
 
 #: Seconds of retries before a publisher is told to come back; API Gateway waits 30.
 PATIENCE = 10.0
@@ -34,15 +34,14 @@ def publish(request: Request) -> Answer:
     judged.raise_refusals()
     # A crash from here on leaves some of the events stored and no answer; the
     # publisher sends the same again, and those count as duplicates.
-    outcomes = EventStore(aws.dynamodb(), SETTINGS.events_table).insert(
-        intake.new_events(judged.records, rules, now), deadline=deadline
-    )
+    events = EventStore(aws.dynamodb(), SETTINGS.events_table, SETTINGS.digests_table)
+    outcomes = events.insert(intake.new_events(judged.records, org, now), deadline=deadline)
     if Outcome.UNAVAILABLE in outcomes:
         raise UnavailableError("The table does not take all events now; send the same again.")
     duplicates = outcomes.count(Outcome.DUPLICATE)
     count("EventsRecorded", len(outcomes) - duplicates)
     count("EventsDuplicate", duplicates)
-    events = [
+    told = [
         {
             "id": record.id,
             "type": record.type,
@@ -52,10 +51,10 @@ def publish(request: Request) -> Answer:
         for record, outcome in zip(judged.records, outcomes, strict=True)
     ]
     recorded = len(outcomes) - duplicates
-    return Answer(201, {"recorded": recorded, "duplicates": duplicates, "events": events})
+    return Answer(201, {"recorded": recorded, "duplicates": duplicates, "events": told})
 
 
-@metrics.log_metrics
+@metered
 def handler(event: dict[str, Any], context: LambdaContext) -> dict[str, Any]:
     """Lambda's entry: an API Gateway HTTP API event."""
     return api.handle(event, context)

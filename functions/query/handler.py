@@ -1,23 +1,27 @@
-"""Search, one event, the catalog, the specification; and every path that is no route."""
+"""Search, timeline, one event, the catalog, the specification; and every path that is no route."""
 
-from typing import Any, cast
+import json
+from typing import Any
 from urllib.parse import urlencode
 
 from aws_lambda_powertools.utilities.typing import LambdaContext
 
-from auditlog import canonical, clock, cursor, filters, formats, plan, routes
+from auditlog import canonical, clock, cursor, filters, formats, plan, routes, timeline
 from auditlog.catalog import Catalog
-from auditlog.errors import Fault, MalformedError, NotFoundError
-from auditlog.event import id_time, is_id
+from auditlog.errors import NotFoundError
+from auditlog.event import MAX_AHEAD, id_time, is_id
 from auditlog.http import Answer, Api, Request
 from auditlog.retention import oldest_kept
 from auditlog.settings import SETTINGS
+from auditlog.sieve import Spent
+from auditlog.span import Span
 from auditlog.store import aws
 from auditlog.store.events import EventStore
-from auditlog.telemetry import count, metrics
+from auditlog.store.meter import METER
+from auditlog.store.reader import Reader
+from auditlog.telemetry import count, metered
+from query import parameters
 
-DEFAULT_LIMIT = 100
-MAX_LIMIT = 1_000
 #: Seconds of reading before a page answers with what it has; API Gateway waits 30.
 PATIENCE = 10.0
 
@@ -25,7 +29,7 @@ _catalog = Catalog.default()
 
 
 def _events() -> EventStore:
-    return EventStore(aws.dynamodb(), SETTINGS.events_table)
+    return EventStore(aws.dynamodb(), SETTINGS.events_table, SETTINGS.digests_table)
 
 
 api = Api()
@@ -67,78 +71,78 @@ def search(request: Request) -> Answer:
     """One page; its cost is bounded by `plan.Budget`."""
     deadline = clock.monotonic() + PATIENCE
     wanted = filters.parse(request.query, _catalog, hidden_by_default=True)
-    order, limit = _order(request), _limit(request)
-    span = plan.span_of(wanted, oldest_kept(clock.now(), api.org(request).retention_days))
-    token = _one(request, "cursor")
+    order, limit = parameters.order(request), parameters.limit(request)
+    explains, token = parameters.explain(request), parameters.one(request, "cursor")
+    org = api.org(request)
+    span = plan.span_of(wanted, oldest_kept(clock.now(), org.retention_days))
     if token is not None:
         position = cursor.read(token, org=request.org, wanted=wanted, order=order)
         span = span.after(position, order)
-    page = plan.page(
-        _events().read(request.org),
-        wanted,
-        span,
-        order=order,
-        limit=limit,
-        budget=plan.Budget(give_up=lambda: clock.monotonic() > deadline),
-    )
-    count("RowsRead", page.rows_read)
+    reader, before = Reader(_events()), METER.spent
+    budget = plan.Budget(give_up=lambda: clock.monotonic() > deadline)
+    page = reader.run(plan.page(org.layout, wanted, span, order=order, limit=limit, budget=budget))
+    _count(page.spent)
+    answer: dict[str, Any] = {"next_cursor": None}
+    headers: dict[str, str] = {}
+    if page.position is not None:
+        token = cursor.write(page.position, org=request.org, wanted=wanted, order=order)
+        asked = {name: values for name, values in request.query.items() if name != "cursor"}
+        following = urlencode(asked | {"cursor": [token]}, doseq=True)
+        answer["next_cursor"], headers["Link"] = token, f'<?{following}>; rel="next"'
+    if explains:
+        answer["explain"] = {
+            **page.spent.explained(),
+            "read_units": METER.spent.since(before).read,
+            "round_trips": reader.round_trips,
+        }
     shown = [formats.answer(found.event, found.record, _catalog) for found in page.found]
-    if page.position is None:
-        return Answer(200, _page(shown, None))
-    token = cursor.write(page.position, org=request.org, wanted=wanted, order=order)
-    asked = {name: values for name, values in request.query.items() if name != "cursor"}
-    following = urlencode(asked | {"cursor": [token]}, doseq=True)
-    return Answer(200, _page(shown, token), {"Link": f'<?{following}>; rel="next"'})
+    events = b'{"events":[' + b",".join(shown) + b"],"
+    return Answer(200, events + json.dumps(answer)[1:].encode(), headers)
+
+
+@api.route(routes.TIMELINE)
+def count_over_time(request: Request) -> Answer:
+    """Counts per interval; its cost is bounded by `plan.Budget`."""
+    deadline = clock.monotonic() + PATIENCE
+    wanted = filters.parse(request.query, _catalog, hidden_by_default=True)
+    interval = parameters.interval(request)
+    org, now, reader = api.org(request), clock.now(), Reader(_events())
+    oldest = max(wanted.since, oldest_kept(now, org.retention_days))
+    until = max(oldest, min(wanted.until, now + MAX_AHEAD))
+    span = Span.between(oldest, until)
+    since = oldest
+    if "since" not in wanted.parameters:
+        first = reader.run(timeline.first_event(org.layout, span))
+        since = until if first is None else first
+    buckets = timeline.Buckets(interval, since, until)
+    if buckets.count > timeline.MAX_BUCKETS:
+        reason = f"{buckets.count} intervals; at most {timeline.MAX_BUCKETS}: give a later since"
+        raise parameters.refusal("interval", reason)
+    budget = plan.Budget(give_up=lambda: clock.monotonic() > deadline)
+    told = reader.run(timeline.timeline(org.layout, wanted, span, since=since, budget=budget))
+    _count(told.spent)
+    return Answer(200, told.answer(buckets))
 
 
 @api.route(routes.EVENT)
 def event(request: Request) -> Answer:
     """One event by its id; also of a hidden type, never one past its time."""
     event_id = request.path["event_id"]
-    oldest = oldest_kept(clock.now(), api.org(request).retention_days)
+    org = api.org(request)
     found = None
-    if is_id(event_id) and id_time(event_id) >= oldest:
-        found = _events().get(request.org, event_id)
+    if is_id(event_id) and id_time(event_id) >= oldest_kept(clock.now(), org.retention_days):
+        found = _events().get(org.layout.partition(event_id), event_id)
     if found is None:
         raise NotFoundError("No such event.")
     return Answer(200, formats.answer(found, canonical.unpack(found.packed), _catalog))
 
 
-def _page(shown: list[bytes], next_cursor: str | None) -> bytes:
-    following = "null" if next_cursor is None else f'"{next_cursor}"'
-    return b'{"events":[' + b",".join(shown) + b'],"next_cursor":' + following.encode() + b"}"
+def _count(spent: Spent) -> None:
+    count("RowsRead", spent.rows)
+    count("DigestsRead", spent.digests)
 
 
-def _one(request: Request, name: str) -> str | None:
-    values = request.query.get(name, ())
-    if len(values) > 1:
-        raise _refusal(name, "expected one value")
-    return values[0] if values else None
-
-
-def _order(request: Request) -> plan.Order:
-    order = _one(request, "order")
-    if order is None:
-        return "desc"
-    if order not in {"asc", "desc"}:
-        raise _refusal("order", "expected asc or desc")
-    return cast("plan.Order", order)
-
-
-def _limit(request: Request) -> int:
-    text = _one(request, "limit")
-    if text is None:
-        return DEFAULT_LIMIT
-    if not (text.isascii() and text.isdigit() and len(text) <= 4 and 1 <= int(text) <= MAX_LIMIT):  # noqa: PLR2004 -- digits of 1,000
-        raise _refusal("limit", f"expected a whole number from 1 to {MAX_LIMIT}")
-    return int(text)
-
-
-def _refusal(parameter: str, reason: str) -> MalformedError:
-    return MalformedError("The query is not valid.", [Fault(reason, parameter=parameter)])
-
-
-@metrics.log_metrics
+@metered
 def handler(event: dict[str, Any], context: LambdaContext) -> dict[str, Any]:
     """Lambda's entry: an API Gateway HTTP API event."""
     return api.handle(event, context)

@@ -18,7 +18,7 @@ from auditlog.store import aws
 from auditlog.store.control import ControlStore
 from auditlog.store.events import EventStore, Outcome
 from auditlog.store.queue import Queue
-from auditlog.telemetry import count, logger, metrics
+from auditlog.telemetry import count, logger, metered
 from record.message import Message, sort
 
 #: Seconds of inserts for one batch; no writer works for longer than a minute in all.
@@ -27,7 +27,7 @@ PATIENCE = 30.0
 _catalog = Catalog.default()
 
 
-@metrics.log_metrics
+@metered
 def handler(event: dict[str, Any], _context: LambdaContext) -> dict[str, Any]:
     """Lambda's entry: an SQS event; answers with the messages that must come again."""
     deadline = clock.monotonic() + PATIENCE
@@ -42,7 +42,8 @@ def handler(event: dict[str, Any], _context: LambdaContext) -> dict[str, Any]:
             failed.append(raw["messageId"])
     # A crash from here on leaves events stored whose messages come again, and
     # at worst a reject twice.
-    outcomes = EventStore(aws.dynamodb(), SETTINGS.events_table).insert(
+    events = EventStore(aws.dynamodb(), SETTINGS.events_table, SETTINGS.digests_table)
+    outcomes = events.insert(
         [new for message in messages for new in message.events], deadline=deadline
     )
     results = iter(outcomes)

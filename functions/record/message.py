@@ -55,7 +55,7 @@ def sort(
         return Message(raw["messageId"], group, reject=body, refused=1, reasons=reasons)
     rules = Rules(catalog, org.name, org.retention_days, judged_at=sent_at * 1_000)
     judged = intake.judge(submission, rules, secret)
-    events = intake.new_events(judged.records, rules, recorded_at=sent_at * 1_000)
+    events = intake.new_events(judged.records, org, recorded_at=sent_at * 1_000)
     if not judged.refusals:
         return Message(raw["messageId"], group, events)
     faults = [fault for refusal in judged.refusals for fault in refusal.faults]

@@ -9,13 +9,17 @@ from typing import Any
 from auditlog import clock, event, intake
 from auditlog.catalog import Catalog
 from auditlog.event import NewEvent, Record, Rules
+from auditlog.orgs import Org
+from auditlog.store.events import EventStore
 from infra.samples import sample_events
+from tests.engines import Dynoxide
 
 ORG = "acme"
 SECRET = b"not a secret"
 CATALOG = Catalog.default()
 NOW = datetime(2026, 6, 1, tzinfo=UTC)
 RULES = Rules(CATALOG, ORG, None, clock.parse("2026-06-01T00:00:00Z"))
+SETTINGS = Org(ORG, None, RULES.judged_at)
 
 _FEW = 3_000
 
@@ -43,7 +47,16 @@ def new_events(number: int) -> Iterator[list[NewEvent]]:
     """The same, ready to be inserted, 1,000 at a time."""
     left = records(number)
     while batch := list(islice(left, 1_000)):
-        yield intake.new_events(batch, RULES, RULES.judged_at)
+        yield intake.new_events(batch, SETTINGS, RULES.judged_at)
+
+
+def store(dynoxide: Dynoxide, name: str) -> tuple[EventStore, list[str]]:
+    """A store with tables of its own, and their names: of the events and of the digests.
+
+    It writes as when the events were new; late ones would cost a mark each hour.
+    """
+    tables = [dynoxide.create_table(name), dynoxide.create_table(f"{name}-digests")]
+    return EventStore(dynoxide.client(), *tables, now=lambda: 0), tables
 
 
 class Bucket:

@@ -8,7 +8,6 @@ the most, before it and all in all.
 import json
 import sys
 import time
-from collections.abc import Callable
 from dataclasses import replace
 from itertools import islice
 from pathlib import Path
@@ -18,9 +17,11 @@ from auditlog import canonical
 from auditlog.event import MAX_AHEAD, StoredEvent
 from auditlog.exports import Export, Requester, Slice, State
 from auditlog.formats import Compression, Format
-from auditlog.plan import Order, Rows, Span
+from auditlog.reads import EventsRead, Rows
+from auditlog.span import Span
 from auditlog.store.objects import ObjectStore
-from export.job import Job
+from auditlog.store.reader import Reader
+from export.job import _PER_PAGE, Job
 from tests.bench import corpus
 
 EXPORT = Export(
@@ -48,15 +49,13 @@ class Generated:
         self._page = sorted(page)
         self._left = number
 
-    def read(self, _org: str, *, consistent: bool) -> Callable[[Span, Order, int], Rows]:
-        """What the job reads with."""
+    def rows(self, read: EventsRead, *, consistent: bool) -> Rows:
+        """What the job reads with; it asks again for what a page has no room for."""
         assert consistent
-
-        def read(_span: Span, _order: Order, _count: int) -> Rows:
-            self._left -= len(self._page)
-            return Rows(list(self._page), complete=self._left <= 0)
-
-        return read
+        given = self._page[: min(read.count, self._left)]
+        complete = self._left <= read.count
+        self._left -= _PER_PAGE
+        return Rows(given, complete)
 
 
 class Agreeing:
@@ -83,7 +82,8 @@ def job(exports: Any, events: Any, export: Export, bucket: corpus.Bucket) -> Job
     return Job(
         export,
         corpus.CATALOG,
-        events=events,
+        corpus.SETTINGS.layout,
+        reader=Reader(events, consistent=True),
         exports=exports,
         objects=objects,
         hold=lambda: None,

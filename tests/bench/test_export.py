@@ -36,8 +36,7 @@ def exports(dynoxide: Dynoxide) -> ExportStore:
 
 def test_an_export_of_a_hundred_thousand(dynoxide: Dynoxide, exports: ExportStore) -> None:
     """The job against boto3's resource, `json` and `gzip`, from the same engine in one run."""
-    name = dynoxide.create_table("bench-export")
-    store = EventStore(dynoxide.client(), name)
+    store, names = corpus.store(dynoxide, "bench-export")
     for batch in corpus.new_events(COUNT):
         store.insert(batch, deadline=time.monotonic() + 600)
     naive = dynoxide.create_table("bench-export-naive")
@@ -63,7 +62,7 @@ def test_an_export_of_a_hundred_thousand(dynoxide: Dynoxide, exports: ExportStor
         ["how", "events/s", "events/s of own processor", "times the naive one", "peak MB", "grown"],
         rows,
     )
-    for used in (name, naive):
+    for used in (*names, naive):
         dynoxide.client().delete_table(TableName=used)
 
 

@@ -25,9 +25,9 @@ def test_processor_time_of_an_event(dynoxide: Dynoxide) -> None:
     submissions = [intake.read(body) for body in bodies]
     raw = [one for submission in submissions for one in submission.events]
     admitted = [event.admit(one, corpus.RULES, corpus.SECRET) for one in raw]
-    new = intake.new_events(admitted, corpus.RULES, corpus.RULES.judged_at)
+    new = intake.new_events(admitted, corpus.SETTINGS, corpus.RULES.judged_at)
     # The client is never asked; a statement is made of what the store keeps.
-    store = EventStore(dynoxide.client(), "events")
+    store = EventStore(dynoxide.client(), "events", "digests")
 
     def read() -> None:
         for body in bodies:
@@ -44,7 +44,7 @@ def test_processor_time_of_an_event(dynoxide: Dynoxide) -> None:
     def whole() -> None:
         for body in bodies:
             judged = intake.judge(intake.read(body), corpus.RULES, corpus.SECRET)
-            for one in intake.new_events(judged.records, corpus.RULES, corpus.RULES.judged_at):
+            for one in intake.new_events(judged.records, corpus.SETTINGS, corpus.RULES.judged_at):
                 store._statement(one)
 
     steps = [
@@ -65,7 +65,7 @@ def test_processor_time_of_an_event(dynoxide: Dynoxide) -> None:
 def test_events_a_second_into_a_table(dynoxide: Dynoxide) -> None:
     """The store against the writer that everybody writes first, both into dynoxide."""
     new = [one for batch in corpus.new_events(COUNT) for one in batch]
-    own = EventStore(dynoxide.client(), dynoxide.create_table("bench-insert"))
+    own, _ = corpus.store(dynoxide, "bench-insert")
     naive = boto3.resource(
         "dynamodb",
         endpoint_url=dynoxide.url,

@@ -14,7 +14,6 @@ import pytest
 from auditlog import bootstrap, clock, settings
 from auditlog.store import aws
 from auditlog.store.control import ControlStore
-from auditlog.store.events import EventStore
 from tests.bench import corpus
 from tests.bench.measure import percentiles, table
 from tests.e2e.client import create_org
@@ -30,31 +29,28 @@ QUERIES = {
 
 
 @pytest.fixture(scope="module")
-def table_of_100k(dynoxide: Dynoxide) -> Iterator[tuple[str, str]]:
-    """Names of the events and of the control table; the events are filled."""
-    events = dynoxide.create_table("bench-search")
-    store = EventStore(dynoxide.client(), events)
+def tables_of_100k(dynoxide: Dynoxide) -> Iterator[dict[str, str]]:
+    """The tables, by the names of their settings; the events are filled."""
+    store, (events, digests) = corpus.store(dynoxide, "bench-search")
     for batch in corpus.new_events(100_000):
         store.insert(batch, deadline=time.monotonic() + 600)
-    yield events, dynoxide.create_table("bench-control")
+    control = dynoxide.create_table("bench-control")
+    yield {"EVENTS_TABLE": events, "DIGESTS_TABLE": digests, "CONTROL_TABLE": control}
     dynoxide.client().delete_table(TableName=events)
 
 
 def test_a_page_of_the_handler_on_dynoxide(
-    dynoxide: Dynoxide, table_of_100k: tuple[str, str], monkeypatch: pytest.MonkeyPatch
+    dynoxide: Dynoxide, tables_of_100k: dict[str, str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The whole handler in this process, as Lambda calls it, with 100,000 events."""
-    events, control = table_of_100k
     client = dynoxide.client()
-    minted = bootstrap.create_org(
-        ControlStore(client, control), corpus.ORG, retention_days=None, now=clock.now()
-    )
-    environment = {"EVENTS_TABLE": events, "CONTROL_TABLE": control}
+    control = ControlStore(client, tables_of_100k["CONTROL_TABLE"])
+    minted = bootstrap.create_org(control, corpus.ORG, retention_days=None, now=clock.now())
     monkeypatch.setenv("POWERTOOLS_SERVICE_NAME", "query")
     monkeypatch.setenv("LOG_LEVEL", "CRITICAL")
     handler = importlib.import_module("query.handler")
     for module in (handler, importlib.import_module("auditlog.http")):
-        monkeypatch.setattr(module, "SETTINGS", settings.Settings(environment))
+        monkeypatch.setattr(module, "SETTINGS", settings.Settings(tables_of_100k))
     monkeypatch.setattr(aws, "dynamodb", lambda: client)
     context = SimpleNamespace(
         function_name="query", memory_limit_in_mb=1024, invoked_function_arn="", aws_request_id="1"

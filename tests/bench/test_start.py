@@ -11,18 +11,19 @@ from tests.bench.measure import table
 TIMES = 7
 
 # Exactly what the template tells each function; tests/infra asserts that it does.
-_EVENTS = {"EVENTS_TABLE": "t"}
+_LOG = {"EVENTS_TABLE": "t", "DIGESTS_TABLE": "t"}
 _CONTROL = {"CONTROL_TABLE": "t"}
 _SALT = {"SALT_SECRET_ARN": "s"}
 _EXPORTS = {"EXPORTS_QUEUE_URL": "q", "EXPORTS_BUCKET": "b"}
 FUNCTIONS = {
-    "publish": ("publish.handler", _EVENTS | _CONTROL | _SALT),
-    "record": ("record.handler", _EVENTS | _CONTROL | _SALT | {"REJECTS_QUEUE_URL": "q"}),
-    "query": ("query.handler", _EVENTS | _CONTROL),
+    "publish": ("publish.handler", _LOG | _CONTROL | _SALT),
+    "record": ("record.handler", _LOG | _CONTROL | _SALT | {"REJECTS_QUEUE_URL": "q"}),
+    "query": ("query.handler", _LOG | _CONTROL),
     "manage": ("manage.handler", _CONTROL),
-    "export": ("export.handler", _EVENTS | _CONTROL | _SALT | _EXPORTS),
-    "export-worker": ("export.worker", _EVENTS | _CONTROL | _EXPORTS),
-    "retain": ("retain.handler", _EVENTS | _CONTROL),
+    "export": ("export.handler", _LOG | _CONTROL | _SALT | _EXPORTS),
+    "export-worker": ("export.worker", _LOG | _CONTROL | _EXPORTS),
+    "retain": ("retain.handler", _LOG | _CONTROL),
+    "seal": ("seal.handler", _LOG),
 }
 
 PROGRAM = """

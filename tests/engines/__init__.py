@@ -35,7 +35,9 @@ class Dynoxide:
             aws_access_key_id="test", aws_secret_access_key="test", region_name="us-east-1"
         )
         # It leaves shard ids of streams shorter than AWS's models allow.
-        config = Config(parameter_validation=False, retries={"max_attempts": 1})
+        config = Config(
+            parameter_validation=False, retries={"max_attempts": 1}, max_pool_connections=16
+        )
         return session.client("dynamodb", endpoint_url=self.url, config=config)
 
     def create_table(self, name: str) -> str:

@@ -1,6 +1,6 @@
 """What the tests of the handlers share: a deployment in one process, called as AWS would call it.
 
-Both tables are dynoxide's; S3, SQS and Secrets Manager are moto's.
+All tables are dynoxide's; S3, SQS and Secrets Manager are moto's.
 """
 
 import base64
@@ -9,6 +9,7 @@ import io
 import itertools
 import json
 import secrets
+import threading
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -17,6 +18,7 @@ from typing import Any
 from urllib.parse import urlencode
 
 import pytest
+from aws_lambda_powertools.utilities.typing import LambdaContext
 from moto import mock_aws
 
 import export.handler
@@ -32,6 +34,7 @@ from auditlog.store import aws
 from auditlog.store.control import ControlStore
 from auditlog.store.events import EventStore
 from auditlog.store.exports import ExportStore
+from auditlog.store.reader import Reader
 from tests.engines import Dynoxide
 
 EVENTS = Path(__file__).parents[2] / "events"
@@ -69,19 +72,16 @@ def events_at(*moments: int, **changes: Any) -> list[dict[str, Any]]:
     return [an_event(occurred_at=clock.text(moment), **changes) for moment in moments]
 
 
-class Context:
+class Context(LambdaContext):
     """What Lambda hands to a handler beside the event."""
 
-    function_name = "auditlog"
-    memory_limit_in_mb = 512
-    invoked_function_arn = "arn:aws:lambda:us-east-1:123456789012:function:auditlog"
-    aws_request_id = "2f5f3b52-0000-4000-8000-000000000000"
+    _function_name = "auditlog"
+    _memory_limit_in_mb = 512
+    _invoked_function_arn = "arn:aws:lambda:us-east-1:123456789012:function:auditlog"
+    _aws_request_id = "2f5f3b52-0000-4000-8000-000000000000"
 
     def __init__(self, milliseconds: int = 60_000) -> None:
-        self.milliseconds = milliseconds
-
-    def get_remaining_time_in_millis(self) -> int:
-        return self.milliseconds
+        self.get_remaining_time_in_millis = lambda: milliseconds
 
 
 @dataclass(frozen=True)
@@ -126,6 +126,7 @@ class World:
     secretsmanager: Any
     events_table: str
     control_table: str
+    digests_table: str
     bucket: str = "exports"
     queues: dict[str, str] = field(default_factory=dict)
     admin_key: str = ""
@@ -136,7 +137,17 @@ class World:
 
     @property
     def log(self) -> EventStore:
-        return EventStore(self.dynamodb, self.events_table)
+        return EventStore(self.dynamodb, self.events_table, self.digests_table)
+
+    @property
+    def reader(self) -> Reader:
+        """Reads what plans ask of the log."""
+        return Reader(self.log)
+
+    @property
+    def tables(self) -> tuple[str, str, str]:
+        """The names of all tables."""
+        return self.events_table, self.control_table, self.digests_table
 
     @property
     def exports(self) -> ExportStore:
@@ -282,7 +293,7 @@ class World:
 
     def everything(self) -> Any:
         """All that a refused request must not have changed."""
-        return self.rows(), self.rows(self.control_table), self.objects()
+        return *map(self.rows, self.tables), self.objects()
 
 
 def _fits(route: routes.Route, method: str, path: str) -> bool:
@@ -322,8 +333,9 @@ def world(clients: SimpleNamespace, monkeypatch: pytest.MonkeyPatch) -> Iterator
             secretsmanager=clients.secretsmanager,
             events_table=f"events-{suffix}",
             control_table=f"control-{suffix}",
+            digests_table=f"digests-{suffix}",
         )
-        for table in (made.events_table, made.control_table):
+        for table in made.tables:
             create_table(clients.dynamodb, table)
         for name in ("dynamodb", "s3", "sqs", "secretsmanager"):
             monkeypatch.setattr(aws, name, lambda name=name: getattr(made, name))
@@ -335,6 +347,7 @@ def world(clients: SimpleNamespace, monkeypatch: pytest.MonkeyPatch) -> Iterator
         environment = {
             "EVENTS_TABLE": made.events_table,
             "CONTROL_TABLE": made.control_table,
+            "DIGESTS_TABLE": made.digests_table,
             "SALT_SECRET_ARN": arn,
             "EXPORTS_QUEUE_URL": made.queues["exports"],
             "REJECTS_QUEUE_URL": made.queues["rejects"],
@@ -343,7 +356,7 @@ def world(clients: SimpleNamespace, monkeypatch: pytest.MonkeyPatch) -> Iterator
         monkeypatch.setattr(SETTINGS, "_environment", environment)
         made.admin_key = made.org(ORG)
         yield made
-        for table in (made.events_table, made.control_table):
+        for table in made.tables:
             clients.dynamodb.delete_table(TableName=table)
         aws.secret.cache_clear()
 
@@ -394,6 +407,9 @@ def zipped(value: Any) -> bytes:
 Fault = Callable[[str, int, Callable[[], Any]], Any]
 
 
+_counting = threading.Lock()
+
+
 class Watched:
     """A client whose every call passes through `fault`; paginators take the same way."""
 
@@ -408,8 +424,11 @@ class Watched:
             return method
 
         def called(**arguments: Any) -> Any:
-            self.calls.append(name)
-            return self._fault(name, len(self.calls) - 1, lambda: method(**arguments))
+            # The reads of a round trip are made at the same time: each has its own number.
+            with _counting:
+                number = len(self.calls)
+                self.calls.append(name)
+            return self._fault(name, number, lambda: method(**arguments))
 
         return called
 
@@ -420,6 +439,23 @@ class Watched:
             yield page
 
         return SimpleNamespace(paginate=paginate)
+
+
+@dataclass
+class Diverted:
+    """A client whose PartiQL on one table goes to another client; whatever else is as it was."""
+
+    sound: Any
+    table: str
+    other: Any
+
+    def batch_execute_statement(self, **arguments: Any) -> Any:
+        [table] = {each["Statement"].split('"')[1] for each in arguments["Statements"]}
+        client = self.other if table == self.table else self.sound
+        return client.batch_execute_statement(**arguments)
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self.sound, name)
 
 
 def pages(world: World, **query: Any) -> Iterator[Sequence[dict[str, Any]]]:

@@ -1,6 +1,8 @@
 """The control table: orgs, keys and exports, written whole or not at all."""
 
 import dataclasses
+import threading
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import pytest
@@ -11,7 +13,8 @@ from auditlog.errors import ConflictError, NotFoundError, StoreError, Unavailabl
 from auditlog.exports import Export, Requester, Slice, State
 from auditlog.formats import Compression, Format
 from auditlog.keys import Grant
-from auditlog.plan import Span
+from auditlog.orgs import Org
+from auditlog.span import Span
 from auditlog.store import aws
 from tests.functional.conftest import ORG, Watched, World
 
@@ -36,6 +39,12 @@ def an_export(**changes: Any) -> Export:
 
 def finish(world: World, export: Export) -> bool:
     return world.exports.complete(export, events=3, size=9, completed_at=NOW, expires_at=NOW + 1)
+
+
+def org_of(world: World, name: str) -> Org:
+    found = world.control.org(name)
+    assert found is not None
+    return found
 
 
 class TestOrgs:
@@ -73,6 +82,84 @@ class TestOrgs:
         with pytest.raises(ConflictError):
             bootstrap.create_org(world.control, ORG, retention_days=1, now=NOW)
         assert world.rows(world.control_table) == before
+
+
+class TestShards:
+    LATER = NOW + 30 * clock.MINUTE
+
+    def test_an_org_has_those_that_it_was_made_with(self, world: World) -> None:
+        bootstrap.create_org(world.control, "busy", retention_days=None, now=NOW, shards=8)
+        assert org_of(world, "busy").shards == ((0, 8),)
+        assert org_of(world, ORG).shards == ((0, 1),)
+        assert {org.name: org.shards for org in world.control.orgs()} == {
+            ORG: ((0, 1),),
+            "busy": ((0, 8),),
+        }
+
+    def test_an_org_that_never_had_but_one_says_nothing_of_it(self, world: World) -> None:
+        [item] = [r for r in world.rows(world.control_table) if r["pk"]["S"] == "org"]
+        assert "shards" not in item
+
+    @pytest.mark.parametrize("shards", [0, -1, 17])
+    def test_an_org_with_a_number_that_is_out_of_range_is_not_made(
+        self, world: World, shards: int
+    ) -> None:
+        before = world.rows(world.control_table)
+        with pytest.raises(ValueError, match="1 to 16 shards"):
+            bootstrap.create_org(world.control, "b", retention_days=1, now=NOW, shards=shards)
+        assert world.rows(world.control_table) == before
+
+    def test_a_change_is_read_as_it_was_made_and_changes_nothing_else(self, world: World) -> None:
+        bootstrap.create_org(world.control, "brief", retention_days=30, now=NOW)
+        for changes in (((0, 1), (self.LATER, 8)), ((0, 1), (self.LATER, 8), (self.LATER + 1, 3))):
+            org = org_of(world, "brief")
+            world.control.change_shards(org, changes)
+            assert org_of(world, "brief") == dataclasses.replace(org, shards=changes)
+        assert org_of(world, ORG).shards == ((0, 1),)
+
+    def test_a_change_holds_only_over_what_was_read(self, world: World) -> None:
+        first = org_of(world, ORG)
+        world.control.change_shards(first, ((0, 1), (self.LATER, 8)))
+        second = org_of(world, ORG)
+        before = world.rows(world.control_table)
+        stale = dataclasses.replace(second, shards=((0, 1), (self.LATER, 7)))
+        for org in (first, stale):
+            with pytest.raises(ConflictError):
+                world.control.change_shards(org, ((0, 1), (self.LATER, 3)))
+        assert world.rows(world.control_table) == before
+        world.control.change_shards(second, ((0, 1), (self.LATER + 5, 3)))
+        with pytest.raises(ConflictError):
+            world.control.change_shards(second, ((0, 1), (self.LATER + 5, 3)))
+        assert org_of(world, ORG).shards == ((0, 1), (self.LATER + 5, 3))
+
+    @pytest.mark.parametrize("shards", [1, 8])
+    def test_an_org_that_is_not_there_is_not_made_by_a_change(
+        self, world: World, shards: int
+    ) -> None:
+        before = world.rows(world.control_table)
+        with pytest.raises(ConflictError):
+            world.control.change_shards(
+                Org("none", None, NOW, ((0, shards),)), ((0, shards), (self.LATER, 3))
+            )
+        assert world.rows(world.control_table) == before
+
+    @pytest.mark.parametrize("shards", [1, 8])
+    def test_of_those_who_change_at_the_same_time_one_wins(self, world: World, shards: int) -> None:
+        bootstrap.create_org(world.control, "busy", retention_days=None, now=NOW, shards=shards)
+        control, org = world.control, org_of(world, "busy")
+        together = threading.Barrier(12)
+
+        def change(number: int) -> int | None:
+            together.wait(10)
+            try:
+                control.change_shards(org, (*org.shards, (self.LATER, number)))
+            except ConflictError:
+                return None
+            return number
+
+        with ThreadPoolExecutor(12) as pool:
+            [won] = [n for n in pool.map(change, range(1, 13)) if n is not None]
+        assert org_of(world, "busy").shards == (*org.shards, (self.LATER, won))
 
 
 class TestKeys:
@@ -221,6 +308,7 @@ def test_aws_errors_in_our_own_words(
         lambda: list(world.control.orgs()),
         lambda: world.control.keys(ORG),
         lambda: world.control.delete_key(ORG, "k"),
+        lambda: world.control.change_shards(Org(ORG, None, NOW), ((0, 1), (NOW, 8))),
         lambda: world.exports.create(an_export()),
         lambda: world.exports.get(ORG, "x"),
         lambda: world.exports.newest(ORG),

@@ -2,7 +2,7 @@
 
 import dataclasses
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, get_args
 
 import pytest
 from botocore.exceptions import ClientError
@@ -11,9 +11,10 @@ from auditlog import canonical, clock
 from auditlog.catalog import Catalog
 from auditlog.errors import StoreError
 from auditlog.event import NewEvent, Record, Rules, admit, first_id
-from auditlog.plan import Span
+from auditlog.reads import EventsRead, Rows
+from auditlog.span import Order, Span
 from auditlog.store.events import EventStore, Outcome
-from tests.functional.conftest import ORG, Watched, World, an_event
+from tests.functional.conftest import ORG, Diverted, Watched, World, an_event
 
 NOON = clock.parse("2026-06-02T12:00:00Z")
 RULES = Rules(Catalog.default(), ORG, None, NOON + clock.DAY)
@@ -27,6 +28,18 @@ def new(moment: int = NOON, org: str = ORG, **changes: Any) -> NewEvent:
 
 def insert(world: World, events: Sequence[NewEvent]) -> list[Outcome]:
     return world.log.insert(events, deadline=clock.monotonic() + 10)
+
+
+def read(
+    world: World, span: Span, order: Order, count: int, *, org: str = ORG, consistent: bool = False
+) -> Rows:
+    return world.log.rows(EventsRead(org, span, order, count), consistent=consistent)
+
+
+def store_with(world: World, client: Any, **how: Any) -> EventStore:
+    """A store that writes events with this client, and all else as it should be."""
+    diverted: Any = Diverted(world.dynamodb, world.events_table, client)
+    return EventStore(diverted, world.events_table, world.digests_table, **how)
 
 
 class Clock:
@@ -68,9 +81,11 @@ class TestInsert:
         assert insert(world, [one, other]) == [Outcome.RECORDED] * 2
 
     def test_calls_once_for_25(self, world: World) -> None:
-        world.dynamodb = Watched(world.dynamodb, lambda _name, _number, call: call())
-        assert insert(world, [new() for _ in range(76)]) == [Outcome.RECORDED] * 76
-        assert world.dynamodb.calls == ["batch_execute_statement"] * 4
+        watched = Watched(world.dynamodb, lambda _name, _number, call: call())
+        store = store_with(world, watched)
+        outcomes = store.insert([new() for _ in range(76)], deadline=clock.monotonic() + 10)
+        assert outcomes == [Outcome.RECORDED] * 76
+        assert watched.calls == ["batch_execute_statement"] * 4
 
     def test_costs_one_write_unit_for_each_kb_begun(self, world: World) -> None:
         consumed: list[float] = []
@@ -83,7 +98,7 @@ class TestInsert:
                 consumed.extend(c["CapacityUnits"] for c in answer["ConsumedCapacity"])
                 return answer
 
-        store = EventStore(Client(), world.events_table)  # type: ignore[arg-type] -- all it calls
+        store = store_with(world, Client())
         store.insert([new()], deadline=clock.monotonic() + 10)
         noise = "".join(chr(0x4E00 + 7 * n * n % 20_000) for n in range(1_500))
         large = new(metadata={"text": noise})
@@ -95,10 +110,9 @@ class TestInsert:
         def never(name: str, _number: int, _call: Any) -> Any:
             raise ClientError({"Error": {"Code": "ThrottlingException"}}, name)
 
-        world.dynamodb, time = Watched(world.dynamodb, never), Clock()
-        store = EventStore(
-            world.dynamodb, world.events_table, monotonic=time.monotonic, sleep=time.sleep
-        )
+        time = Clock()
+        watched = Watched(world.dynamodb, never)
+        store = store_with(world, watched, monotonic=time.monotonic, sleep=time.sleep)
         assert store.insert([new(), new()], deadline=10.0) == [Outcome.UNAVAILABLE] * 2
         assert time.at <= 10.1
         assert len(time.slept) > 8
@@ -121,7 +135,7 @@ class TestInsert:
                 busy = {"Error": {"Code": "ProvisionedThroughputExceeded"}}
                 return {"Responses": taken + [busy] * (len(Statements) - len(taken))}
 
-        store = EventStore(Client(), world.events_table)  # type: ignore[arg-type] -- all it calls
+        store = store_with(world, Client())
         events = [new() for _ in range(25)]
         assert store.insert(events, deadline=clock.monotonic() + 10) == [Outcome.RECORDED] * 25
         assert sizes == [25, 15, 5]
@@ -133,7 +147,7 @@ class TestInsert:
             def batch_execute_statement(**_arguments: Any) -> Any:
                 return {"Responses": [{"Error": {"Code": code}}]}
 
-        store = EventStore(Client(), world.events_table)  # type: ignore[arg-type] -- all it calls
+        store = store_with(world, Client())
         with pytest.raises(StoreError, match=code):
             store.insert([new()], deadline=clock.monotonic() + 10)
 
@@ -151,11 +165,10 @@ class TestRead:
     def test_a_walk_gives_each_once_and_then_says_complete(
         self, world: World, ids: list[str], order: Any, count: int, consistent: bool
     ) -> None:
-        read = world.log.read(ORG, consistent=consistent)
         found: list[str] = []
         span, complete = ALL, False
         while not complete:
-            rows = read(span, order, count)
+            rows = read(world, span, order, count, consistent=consistent)
             assert len(rows.events) <= count
             # What is not complete gives something, or the walk would stand still.
             assert rows.complete or rows.events
@@ -166,15 +179,15 @@ class TestRead:
 
     @pytest.mark.parametrize("order", ["asc", "desc"])
     def test_first_is_in_and_end_is_out(self, world: World, ids: list[str], order: Any) -> None:
-        rows = world.log.read(ORG)(Span(ids[2], ids[5]), order, 100)
+        rows = read(world, Span(ids[2], ids[5]), order, 100)
         assert sorted(event.id for event in rows.events) == ids[2:5]
         assert rows.complete
-        rows = world.log.read(ORG)(Span.between(NOON + 2, NOON + 5), order, 100)
+        rows = read(world, Span.between(NOON + 2, NOON + 5), order, 100)
         assert sorted(event.id for event in rows.events) == ids[2:5]
 
     def test_an_org_without_events_is_complete_and_empty(self, world: World) -> None:
-        for order in ("asc", "desc"):
-            rows = world.log.read("nobody")(ALL, order, 10)
+        for order in get_args(Order):
+            rows = read(world, ALL, order, 10, org="nobody")
             assert (rows.events, rows.complete) == ([], True)
 
     def test_asks_for_consistency_only_where_told(self, world: World, ids: list[str]) -> None:
@@ -187,9 +200,10 @@ class TestRead:
                 asked.append(arguments["ConsistentRead"])
                 return sound.query(**arguments)
 
-        store = EventStore(Client(), world.events_table)  # type: ignore[arg-type] -- all it calls
-        store.read(ORG)(ALL, "asc", 5)
-        store.read(ORG, consistent=True)(ALL, "asc", 5)
+        client: Any = Client()  # All that it calls.
+        store = EventStore(client, world.events_table, world.digests_table)
+        store.rows(EventsRead(ORG, ALL, "asc", 5))
+        store.rows(EventsRead(ORG, ALL, "asc", 5), consistent=True)
         assert asked == [False, True]
 
     def test_costs_half_a_read_unit_for_each_4_kb(self, world: World, ids: list[str]) -> None:
@@ -203,16 +217,17 @@ class TestRead:
                 used.append(answer["ConsumedCapacity"]["CapacityUnits"])
                 return answer
 
-        store = EventStore(Client(), world.events_table)  # type: ignore[arg-type] -- all it calls
-        store.read(ORG)(ALL, "asc", 100)
-        store.read(ORG, consistent=True)(ALL, "asc", 100)
+        client: Any = Client()  # All that it calls.
+        store = EventStore(client, world.events_table, world.digests_table)
+        store.rows(EventsRead(ORG, ALL, "asc", 100))
+        store.rows(EventsRead(ORG, ALL, "asc", 100), consistent=True)
         # Ten events of some 200 bytes are one step of 4 KB.
         assert used == [0.5, 1.0]
 
     def test_what_is_read_is_what_was_inserted(self, world: World) -> None:
         events = [new(NOON + 1, description="made it"), new(NOON, metadata={"a": ["ü", 1.5]})]
         insert(world, events)
-        rows = world.log.read(ORG)(ALL, "desc", 10).events
+        rows = read(world, ALL, "desc", 10).events
         for row, event in zip(rows, events, strict=True):
             assert canonical.unpack(row.packed) == event.record.data
             assert (row.id, row.type) == (event.record.id, event.record.type)
@@ -233,7 +248,12 @@ class TestDelete:
     def test_stops_at_the_deadline(self, world: World) -> None:
         insert(world, [new(NOON + n) for n in range(210)])
         looks = iter([0.0, 10.0])
-        store = EventStore(world.dynamodb, world.events_table, monotonic=lambda: next(looks))
+        store = EventStore(
+            world.dynamodb,
+            world.events_table,
+            world.digests_table,
+            monotonic=lambda: next(looks),
+        )
         gone, complete = store.delete_span(ORG, ALL, deadline=5.0)
         assert 0 < gone < 210
         assert not complete
@@ -250,5 +270,5 @@ class TestDelete:
 def test_a_span_of_ids_holds_the_first_id_of_its_microsecond(world: World) -> None:
     record = Record(first_id(NOON), "repo.create", NOON, described=True, data=b"{}")
     insert(world, [NewEvent(ORG, record, NOON, None)])
-    assert len(world.log.read(ORG)(Span.between(NOON, NOON + 1), "desc", 10).events) == 1
-    assert world.log.read(ORG)(Span.between(0, NOON), "desc", 10).events == []
+    assert len(read(world, Span.between(NOON, NOON + 1), "desc", 10).events) == 1
+    assert read(world, Span.between(0, NOON), "desc", 10).events == []

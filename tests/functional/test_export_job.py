@@ -11,6 +11,7 @@ from botocore.exceptions import ClientError
 import export.worker
 from auditlog import clock
 from auditlog.errors import AuditlogError
+from auditlog.layout import Layout
 from auditlog.store import objects
 from tests.functional.conftest import ORG, Watched, World, an_event, pages
 from tests.functional.strict_s3 import StrictS3
@@ -302,7 +303,7 @@ def test_the_message_is_kept_and_progress_reported_while_it_runs(
     setting: Setting, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     world = setting.world
-    monkeypatch.setattr("export.job._ROWS_PER_READ", 10)
+    monkeypatch.setattr("export.job._PER_PAGE", 10)
     export_id = setting.ask()
     found = world.exports.get(ORG, export_id)
     assert found is not None
@@ -319,7 +320,8 @@ def test_the_message_is_kept_and_progress_reported_while_it_runs(
     export.worker.Job(
         found,
         export.worker._catalog,
-        events=world.log,
+        Layout(ORG),
+        reader=world.reader,
         exports=world.exports,
         objects=objects.ObjectStore(world.s3, "exports"),
         hold=hold,

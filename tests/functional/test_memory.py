@@ -18,8 +18,11 @@ from auditlog.catalog import Catalog
 from auditlog.event import StoredEvent, event_id, id_time
 from auditlog.exports import Export, Requester, State
 from auditlog.formats import Compression, Format
-from auditlog.plan import Rows, Span
+from auditlog.layout import Layout
+from auditlog.reads import Rows
+from auditlog.span import Span
 from auditlog.store.objects import ObjectStore
+from auditlog.store.reader import Reader
 from export.job import Job
 
 COUNT, COMPRESSION = int(sys.argv[1]), sys.argv[2]
@@ -39,18 +42,15 @@ def peak():
     return int(status.read_text().partition("VmHWM:")[2].split()[0])
 
 class Events:
-    def read(self, org, *, consistent):
-        assert consistent
-        def read(span, order, count):
-            assert order == "asc"
-            first = max(0, id_time(span.first[:39]) - START + (len(span.first) > 39))
-            last = min(COUNT, first + count)
-            ids = [event_id(START + n, bytes(32)) for n in range(first, last)]
-            # A copy each, as a client would make them.
-            copies = [(i, bytes(bytearray(PACKED))) for i in ids]
-            rows = [StoredEvent(i, "repo.create", START, True, packed) for i, packed in copies]
-            return Rows(rows, last == COUNT)
-        return read
+    def rows(self, read, *, consistent):
+        assert consistent and read.order == "asc"
+        first = max(0, id_time(read.span.first[:39]) - START + (len(read.span.first) > 39))
+        last = min(COUNT, first + read.count)
+        ids = [event_id(START + n, bytes(32)) for n in range(first, last)]
+        # A copy each, as a client would make them.
+        copies = [(i, bytes(bytearray(PACKED))) for i in ids]
+        rows = [StoredEvent(i, "repo.create", START, True, packed) for i, packed in copies]
+        return Rows(rows, last == COUNT)
 
 class Exports:
     def report(self, export, **progress): return True
@@ -81,7 +81,8 @@ class Sink:
 sink = Sink()
 export = Export("e1", "acme", State.QUEUED, Format.JSON, Compression(COMPRESSION), {},
     Span.between(0, None), Requester("a", "a", "a"), START + COUNT, START)
-Job(export, Catalog.default(), events=Events(), exports=Exports(),
+Job(export, Catalog.default(), Layout("acme"),
+    reader=Reader(Events(), consistent=True), exports=Exports(),
     objects=ObjectStore(sink, "b"), hold=lambda: None, attempt="a").run()
 """
 ROOT = Path(__file__).parents[2]

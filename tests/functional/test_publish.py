@@ -15,6 +15,7 @@ from auditlog.event import MAX_EVENT_BYTES
 from tests.functional.conftest import (
     EVENTS,
     ORG,
+    Diverted,
     Watched,
     World,
     an_event,
@@ -234,14 +235,12 @@ class Throttle:
         self.taken = list(taken)
         self.code = code
 
-    def __call__(self, world: World, arguments: Any) -> Any:
+    def __call__(self, sound: Any, arguments: Any) -> Any:
         taken = self.taken.pop(0) if self.taken else 0
         statements = arguments["Statements"]
         answers: list[Any] = []
         if taken:
-            answers = world.dynamodb._client.batch_execute_statement(Statements=statements[:taken])[
-                "Responses"
-            ]
+            answers = sound.batch_execute_statement(Statements=statements[:taken])["Responses"]
         refused = {"Error": {"Code": self.code, "Message": "not now"}}
         return {"Responses": answers + [refused] * (len(statements) - len(answers))}
 
@@ -250,16 +249,11 @@ def throttled(world: World, throttle: Throttle) -> None:
     sound = world.dynamodb
 
     class Client:
-        _client = sound
-
-        def __getattr__(self, name: str) -> Any:
-            return getattr(sound, name)
-
         @staticmethod
         def batch_execute_statement(**arguments: Any) -> Any:
-            return throttle(world, arguments)
+            return throttle(sound, arguments)
 
-    world.dynamodb = Client()
+    world.dynamodb = Diverted(sound, world.events_table, Client())
 
 
 @pytest.mark.parametrize(

@@ -9,7 +9,7 @@ from botocore.exceptions import ClientError
 import record.handler
 from auditlog import canonical, clock
 from auditlog.errors import UnavailableError
-from tests.functional.conftest import ORG, Watched, World, an_event, message, sample
+from tests.functional.conftest import ORG, Diverted, Watched, World, an_event, message, sample
 
 MILLISECOND = 1_000
 
@@ -228,9 +228,6 @@ def test_only_the_messages_whose_events_are_throttled_come_again(
     sound, unlucky = world.dynamodb, [an_event(), an_event()]
 
     class Client:
-        def __getattr__(self, name: str) -> Any:
-            return getattr(sound, name)
-
         @staticmethod
         def batch_execute_statement(Statements: list[Any]) -> Any:  # noqa: N803 -- boto3's name
             answers = []
@@ -243,7 +240,7 @@ def test_only_the_messages_whose_events_are_throttled_come_again(
                     answers += sound.batch_execute_statement(Statements=[statement])["Responses"]
             return {"Responses": answers}
 
-    world.dynamodb = Client()
+    world.dynamodb = Diverted(sound, world.events_table, Client())
     bodies: list[Any] = [
         good(),
         {"org": ORG, "events": [an_event(), unlucky[0], {"type": "bad"}]},

@@ -9,6 +9,7 @@ import retain.handler
 from auditlog import clock, intake
 from auditlog.catalog import Catalog
 from auditlog.event import Rules, admit
+from auditlog.orgs import Org
 from tests.functional.conftest import Context, Watched, World, events_at, sample
 
 LONG = Context(900_000)
@@ -19,7 +20,8 @@ def store(world: World, org: str, days: int | None, *moments: int) -> None:
     catalog = Catalog.default()
     for event, moment in zip(events_at(*moments), moments, strict=True):
         rules = Rules(catalog, org, days, judged_at=moment)
-        new = intake.new_events([admit(event, rules, b"secret")], rules, moment)
+        record = admit(event, rules, b"secret")
+        new = intake.new_events([record], Org(org, days, created_at=0), moment)
         world.log.insert(new, deadline=clock.monotonic() + 10)
 
 

@@ -11,7 +11,7 @@ from botocore.exceptions import ClientError
 from auditlog import clock, intake, keys
 from auditlog.bodies import MAX_BYTES
 from auditlog.keys import ALL_GRANTS, Grant
-from auditlog.routes import CREATE_EXPORT, CREATE_KEY, EVENT_TYPES, PUBLISH, ROUTES, Route
+from auditlog.routes import CREATE_EXPORT, CREATE_KEY, EVENT_TYPES, PUBLISH, ROUTES, TIMELINE, Route
 from tests.functional.conftest import FUNCTIONS, ORG, Response, Watched, World, an_event
 
 CLOSED = [route for route in ROUTES if not route.public]
@@ -50,10 +50,11 @@ def ask(world: World) -> Callable[..., Response]:
         CREATE_KEY.name: {"name": "another", "grants": ["events:read"]},
         CREATE_EXPORT.name: {"format": "json"},
     }
+    queries = {TIMELINE.name: "interval=day"}
 
     def ask(route: Route, *, path: str = "", org: str = ORG, **how: Any) -> Response:
         path = path or route.path.format(**things | {"org": org})
-        how = {"body": good.get(route.name)} | how
+        how = {"body": good.get(route.name), "query": queries.get(route.name, "")} | how
         return world.call(how.pop("method", route.method), path, **how)
 
     return ask

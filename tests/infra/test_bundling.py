@@ -16,7 +16,7 @@ from tests.infra.conftest import Synthesized
 
 # Of a .pyc: the magic number, then flags; 0b01 is a hash, 0b10 asks to check it.
 UNCHECKED_HASH = 0b01
-WORKERS = ("record", "export-worker", "retain")
+WORKERS = ("record", "export-worker", "retain", "seal")
 
 # What Lambda itself sets, besides what a function's template does.
 LAMBDA = {
@@ -29,7 +29,7 @@ LAMBDA = {
     "LANG": "en_US.UTF-8",
     "PATH": "/usr/bin:/bin",
 }
-FUNCTIONS = ("publish", "record", "query", "manage", "export", "export-worker", "retain")
+FUNCTIONS = ("publish", "record", "query", "manage", "export", "export-worker", "retain", "seal")
 
 
 def test_every_module_has_bytecode_that_is_taken_as_it_is(host_asset: Path) -> None:

@@ -4,19 +4,20 @@ import pytest
 
 from tests.infra.conftest import Synthesized
 
-EVENTS = {"EVENTS_TABLE": "events"}
+LOG = {"EVENTS_TABLE": "events", "DIGESTS_TABLE": "digests"}
 CONTROL = {"CONTROL_TABLE": "control"}
 SALT = {"SALT_SECRET_ARN": "salt"}
 EXPORTS = {"EXPORTS_QUEUE_URL": "exportsqueue", "EXPORTS_BUCKET": "exports"}
 
 ENVIRONMENTS = {
-    "publish": EVENTS | CONTROL | SALT,
-    "record": EVENTS | CONTROL | SALT | {"REJECTS_QUEUE_URL": "rejects"},
-    "query": EVENTS | CONTROL,
+    "publish": LOG | CONTROL | SALT,
+    "record": LOG | CONTROL | SALT | {"REJECTS_QUEUE_URL": "rejects"},
+    "query": LOG | CONTROL,
     "manage": CONTROL,
-    "export": EVENTS | CONTROL | SALT | EXPORTS,
-    "export-worker": EVENTS | CONTROL | EXPORTS,
-    "retain": EVENTS | CONTROL,
+    "export": LOG | CONTROL | SALT | EXPORTS,
+    "export-worker": LOG | CONTROL | EXPORTS,
+    "retain": LOG | CONTROL,
+    "seal": LOG,
 }
 HANDLERS = {
     "publish": "publish.handler.handler",
@@ -26,11 +27,21 @@ HANDLERS = {
     "export": "export.handler.handler",
     "export-worker": "export.worker.handler",
     "retain": "retain.handler.handler",
+    "seal": "seal.handler.handler",
 }
 
 # What each function may do, and on which resource, by the names that the stack
 # gives them. `/*` are the objects of a bucket.
-INSERT = {("dynamodb:PartiQLInsert", "events"), ("secretsmanager:GetSecretValue", "salt")}
+INSERT = {
+    ("dynamodb:PartiQLInsert", "events"),
+    ("dynamodb:PartiQLInsert", "digests"),
+    ("secretsmanager:GetSecretValue", "salt"),
+}
+READ_DIGESTS = {
+    ("dynamodb:Query", "digests"),
+    ("dynamodb:GetItem", "digests"),
+    ("dynamodb:BatchGetItem", "digests"),
+}
 CONSUME = ("sqs:ReceiveMessage", "sqs:DeleteMessage", "sqs:GetQueueAttributes")
 EXPORT_STATE = {
     ("dynamodb:GetItem", "control"),
@@ -42,7 +53,8 @@ PERMISSIONS = {
     "record": INSERT
     | {("dynamodb:GetItem", "control"), ("sqs:SendMessage", "rejects")}
     | {(action, "inbox") for action in CONSUME},
-    "query": {
+    "query": READ_DIGESTS
+    | {
         ("dynamodb:Query", "events"),
         ("dynamodb:GetItem", "events"),
         ("dynamodb:GetItem", "control"),
@@ -63,6 +75,7 @@ PERMISSIONS = {
         ("s3:ListBucket", "exports"),
     },
     "export-worker": EXPORT_STATE
+    | READ_DIGESTS
     | {
         ("dynamodb:Query", "events"),
         ("s3:PutObject", "exports/*"),
@@ -77,6 +90,15 @@ PERMISSIONS = {
         ("dynamodb:Query", "events"),
         ("dynamodb:PartiQLDelete", "events"),
         ("dynamodb:Query", "control"),
+        ("dynamodb:Query", "digests"),
+        ("dynamodb:BatchWriteItem", "digests"),
+    },
+    "seal": {
+        ("dynamodb:Query", "events"),
+        ("dynamodb:Query", "digests"),
+        ("dynamodb:GetItem", "digests"),
+        ("dynamodb:UpdateItem", "digests"),
+        ("dynamodb:BatchWriteItem", "digests"),
     },
 }
 
@@ -142,18 +164,24 @@ def test_nothing_but_these_policies_grants_anything(template: Synthesized) -> No
 def test_no_function_but_retain_can_remove_an_event_and_none_can_change_one(
     template: Synthesized,
 ) -> None:
-    writing = {
-        (name, action)
-        for name in HANDLERS
-        for action, resource in _permissions(template, name)
-        if resource == "events" and action not in {"dynamodb:Query", "dynamodb:GetItem"}
-    }
-
-    assert writing == {
+    assert _writing(template, "events") == {
         ("publish", "dynamodb:PartiQLInsert"),
         ("record", "dynamodb:PartiQLInsert"),
         ("export", "dynamodb:PartiQLInsert"),
         ("retain", "dynamodb:PartiQLDelete"),
+    }
+
+
+def test_who_sets_marks_can_clear_none_and_who_reads_digests_changes_none(
+    template: Synthesized,
+) -> None:
+    assert _writing(template, "digests") == {
+        ("publish", "dynamodb:PartiQLInsert"),
+        ("record", "dynamodb:PartiQLInsert"),
+        ("export", "dynamodb:PartiQLInsert"),
+        ("retain", "dynamodb:BatchWriteItem"),
+        ("seal", "dynamodb:UpdateItem"),
+        ("seal", "dynamodb:BatchWriteItem"),
     }
 
 
@@ -190,6 +218,12 @@ def test_no_writer_works_longer_than_a_minute(template: Synthesized) -> None:
     assert max(functions[name]["Timeout"] for name in ("publish", "record", "export")) <= 60
 
 
+def test_no_run_of_seal_outlives_what_clearing_marks_relies_on(template: Synthesized) -> None:
+    from auditlog import clock, digest
+
+    assert template.functions()["seal"]["Timeout"] == digest.MAX_RUN // clock.SECOND
+
+
 def test_a_function_of_the_api_answers_before_the_gateway_gives_up(template: Synthesized) -> None:
     functions = template.functions()
 
@@ -197,14 +231,39 @@ def test_a_function_of_the_api_answers_before_the_gateway_gives_up(template: Syn
     assert max(functions[name]["Timeout"] for name in answering) < 30
 
 
-def test_retention_is_applied_every_hour(template: Synthesized) -> None:
-    rule = template.one("AWS::Events::Rule")["Properties"]
+@pytest.mark.parametrize(
+    ("name", "rate", "seconds", "function"),
+    [("hourly", "1 hour", 3_600, "retain"), ("everyfiveminutes", "5 minutes", 300, "seal")],
+)
+def test_what_is_scheduled_runs_this_often_and_leaves_the_rest_to_the_next_run(
+    template: Synthesized, name: str, rate: str, seconds: int, function: str
+) -> None:
+    rule = template.one("AWS::Events::Rule", name)["Properties"]
 
-    assert rule["ScheduleExpression"] == "rate(1 hour)"
+    assert rule["ScheduleExpression"] == f"rate({rate})"
     assert rule["State"] == "ENABLED"
     [target] = rule["Targets"]
-    retain = template.body["Resources"][target["Arn"]["Fn::GetAtt"][0]]["Properties"]
-    assert retain["Handler"] == HANDLERS["retain"]
+    scheduled = template.body["Resources"][target["Arn"]["Fn::GetAtt"][0]]["Properties"]
+    assert scheduled["Handler"] == HANDLERS[function]
+    assert target["RetryPolicy"] == {
+        "MaximumEventAgeInSeconds": seconds,
+        "MaximumRetryAttempts": 0,
+    }
+
+
+def test_nothing_else_is_scheduled(template: Synthesized) -> None:
+    assert len(template.all("AWS::Events::Rule")) == 2
+
+
+def _writing(template: Synthesized, table: str) -> set[tuple[str, str]]:
+    """Who may do what to a table, other than read it."""
+    reading = {"dynamodb:Query", "dynamodb:GetItem", "dynamodb:BatchGetItem"}
+    return {
+        (name, action)
+        for name in HANDLERS
+        for action, resource in _permissions(template, name)
+        if resource == table and action not in reading
+    }
 
 
 def _permissions(template: Synthesized, name: str) -> set[tuple[str, str]]:

@@ -20,6 +20,7 @@ KEYS = {
     "api_url",
     "console_url",
     "control_table",
+    "digests_table",
     "endpoint_url",
     "events_table",
     "exports_bucket",
@@ -75,8 +76,10 @@ def test_what_the_emulator_drops_is_there_all_the_same(stack: dict[str, Any]) ->
         recovery = backups["ContinuousBackupsDescription"]["PointInTimeRecoveryDescription"]
         assert recovery["PointInTimeRecoveryStatus"] == "ENABLED"
         described = dynamodb.describe_table(TableName=table)["Table"]
-        assert described["SSEDescription"]["Status"] == "ENABLED"
         assert described["DeletionProtectionEnabled"] is True
+    for table in (events, stack["control_table"], stack["digests_table"]):
+        described = dynamodb.describe_table(TableName=table)["Table"]
+        assert described["SSEDescription"]["Status"] == "ENABLED"
     rules = s3.get_bucket_lifecycle_configuration(Bucket=bucket)["Rules"]
     assert [rule.get("Expiration") for rule in rules] == [{"Days": 8}, None]
     encryption = s3.get_bucket_encryption(Bucket=bucket)["ServerSideEncryptionConfiguration"]

@@ -30,6 +30,7 @@ def test_only_these_rules_are_excused_anywhere(template: Synthesized) -> None:
 
     assert excused == {
         "AwsSolutions-APIG4",
+        "AwsSolutions-DDB3",
         "AwsSolutions-IAM5",
         "AwsSolutions-L1",
         "AwsSolutions-S1",

@@ -5,15 +5,11 @@ from tests.infra.conftest import PUBLISHERS, Synthesized
 DAY = 24 * 60 * 60
 
 
-@pytest.mark.parametrize("name", ["events", "control"])
-def test_a_table_bills_by_use_and_cannot_be_lost(template: Synthesized, name: str) -> None:
-    table = template.one("AWS::DynamoDB::Table", name)
+@pytest.mark.parametrize("name", ["events", "control", "digests"])
+def test_a_table_bills_by_use_and_is_encrypted(template: Synthesized, name: str) -> None:
+    properties = template.one("AWS::DynamoDB::Table", name)["Properties"]
 
-    assert table["DeletionPolicy"] == table["UpdateReplacePolicy"] == "Retain"
-    properties = table["Properties"]
     assert properties["BillingMode"] == "PAY_PER_REQUEST"
-    assert properties["DeletionProtectionEnabled"] is True
-    assert properties["PointInTimeRecoverySpecification"] == {"PointInTimeRecoveryEnabled": True}
     assert properties["SSESpecification"] == {"SSEEnabled": True}
     assert properties["KeySchema"] == [
         {"AttributeName": "pk", "KeyType": "HASH"},
@@ -23,12 +19,38 @@ def test_a_table_bills_by_use_and_cannot_be_lost(template: Synthesized, name: st
     assert "GlobalSecondaryIndexes" not in properties
 
 
-def test_only_events_expire(template: Synthesized) -> None:
-    events = template.one("AWS::DynamoDB::Table", "events")["Properties"]
-    control = template.one("AWS::DynamoDB::Table", "control")["Properties"]
+@pytest.mark.parametrize("name", ["events", "control"])
+def test_a_table_of_what_was_recorded_cannot_be_lost(template: Synthesized, name: str) -> None:
+    table = template.one("AWS::DynamoDB::Table", name)
 
-    assert events["TimeToLiveSpecification"] == {"AttributeName": "ttl", "Enabled": True}
-    assert "TimeToLiveSpecification" not in control
+    assert table["DeletionPolicy"] == table["UpdateReplacePolicy"] == "Retain"
+    properties = table["Properties"]
+    assert properties["DeletionProtectionEnabled"] is True
+    assert properties["PointInTimeRecoverySpecification"] == {"PointInTimeRecoveryEnabled": True}
+
+
+def test_a_table_of_what_the_log_can_make_again_goes_with_the_stack(template: Synthesized) -> None:
+    table = template.one("AWS::DynamoDB::Table", "digests")
+
+    assert table["DeletionPolicy"] == table["UpdateReplacePolicy"] == "Delete"
+    assert not table["Properties"].get("DeletionProtectionEnabled")
+    assert "PointInTimeRecoverySpecification" not in table["Properties"]
+
+
+def test_these_tables_and_no_others(template: Synthesized) -> None:
+    tables = {name[:-8] for name in template.all("AWS::DynamoDB::Table")}
+
+    assert tables == {"events", "control", "digests"}
+
+
+def test_only_events_expire(template: Synthesized) -> None:
+    expiring = {
+        name[:-8]: table["Properties"]["TimeToLiveSpecification"]
+        for name, table in template.all("AWS::DynamoDB::Table").items()
+        if "TimeToLiveSpecification" in table["Properties"]
+    }
+
+    assert expiring == {"events": {"AttributeName": "ttl", "Enabled": True}}
 
 
 def test_the_salt_is_generated_and_outlives_the_stack(template: Synthesized) -> None:

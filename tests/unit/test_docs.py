@@ -65,6 +65,8 @@ def test_every_relative_link_leads_somewhere(page: Path) -> None:
         assert (page.parent / target).exists(), f"{page.name} links to {target}"
 
 
-@pytest.mark.parametrize("folder", ["publish", "record", "query", "manage", "export", "retain"])
+@pytest.mark.parametrize(
+    "folder", ["publish", "record", "query", "manage", "export", "retain", "seal"]
+)
 def test_every_function_has_a_readme(folder: str) -> None:
     assert (ROOT / "functions" / folder / "README.md").is_file()

@@ -10,8 +10,8 @@ from hypothesis import strategies as st
 from auditlog import clock, exports
 from auditlog.exports import Export, Requester, State
 from auditlog.formats import Compression, Format
-from auditlog.plan import Span
 from auditlog.qualifiers import ALWAYS
+from auditlog.span import Span
 
 NOW = clock.parse("2026-06-01T12:00:00Z")
 EXPORT = Export(

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from auditlog import clock, filters, plan
+from auditlog import clock, filters, plan, walk
 from auditlog.catalog import Catalog
 from auditlog.errors import MalformedError
 from auditlog.event import Rules, admit, first_id
@@ -148,7 +148,7 @@ def matches(event: Mapping[str, Any], wanted: Filter) -> bool:
     span = plan.span_of(wanted, 0)
     if not span.first <= record.id < span.end:
         return False
-    [(_, found)] = plan.matching([stored(record)], wanted)
+    [(_, found)] = walk.matching([stored(record)], wanted)
     assert found in {None, record.data}
     return found is not None
 

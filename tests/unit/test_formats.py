@@ -87,7 +87,7 @@ class TestAnswer:
         listed = [{"type": "t", "id": "i", "name": each} for each in targets]
         record = record_of(event(type=name, actor={"id": "u", "name": actor}, targets=listed))
         in_lambda = json.dumps(answer(record).decode(), ensure_ascii=False).encode()
-        assert len(in_lambda) <= plan._answer_bytes(stored(record), record.data)
+        assert len(in_lambda) <= plan.answer_bytes(stored(record), record.data)
 
 
 def file_of(answers: Sequence[bytes], cuts: Sequence[int], chosen: Format) -> list[bytes]:

@@ -10,8 +10,8 @@ from hypothesis import strategies as st
 
 from auditlog import clock, intake
 from auditlog.errors import InvalidError, MalformedError, ProblemError, TooLargeError
-from auditlog.event import Rules
-from tests.unit.published import CATALOG, NOW, RULES, SECRET, body, event, faults, judged, places
+from auditlog.orgs import Org
+from tests.unit.published import NOW, RULES, SECRET, body, event, faults, judged, places
 
 
 def refusal(sent: bytes, *, names_org: bool = False) -> tuple[int, list[str | None]]:
@@ -167,17 +167,23 @@ class TestJudge:
 
 class TestNewEvents:
     def test_carry_the_expiry_of_the_org(self) -> None:
-        rules = Rules(CATALOG, "acme", 90, NOW)
         records = judged(body(event())).records
-        [new] = intake.new_events(records, rules, NOW + 5)
+        [new] = intake.new_events(records, Org("acme", 90, 0), NOW + 5)
         assert new.record is records[0]
-        assert (new.org, new.recorded_at) == ("acme", NOW + 5)
+        assert (new.partition, new.recorded_at) == ("acme", NOW + 5)
         due = clock.parse("2026-05-01T09:30:00Z") + 97 * clock.DAY
         assert new.expires_at == due // clock.SECOND + 1
 
     def test_of_an_org_that_keeps_for_ever_never_expire(self) -> None:
-        [new] = intake.new_events(judged(body(event())).records, RULES, NOW)
+        [new] = intake.new_events(judged(body(event())).records, Org("acme", None, 0), NOW)
         assert new.expires_at is None
+
+    def test_go_where_the_shards_of_the_org_put_them(self) -> None:
+        sent = body({"events": [event(key=str(n)) for n in range(40)]})
+        org = Org("acme", None, 0, shards=((0, 4),))
+        new = intake.new_events(judged(sent).records, org, NOW)
+        assert {each.partition for each in new} == {f"acme#{n}" for n in range(4)}
+        assert all(each.partition == org.layout.partition(each.record.id) for each in new)
 
 
 # Texts of events as they may stand in a body that `read` takes, whatever is in them.

@@ -34,7 +34,7 @@ def test_a_good_message() -> None:
     made = sorted_message(message({"org": "acme", "events": [event(), event(key="x")]}))
     assert (made.reject, made.refused, made.group) == (None, 0, "acme")
     assert [new.recorded_at for new in made.events] == [SENT_AT * 1_000] * 2
-    assert {new.org for new in made.events} == {"acme"}
+    assert {new.partition for new in made.events} == {"acme"}
 
 
 @pytest.mark.parametrize(

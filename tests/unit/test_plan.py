@@ -8,10 +8,15 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from auditlog import canonical, clock, cursor, filters, plan
+from auditlog import canonical, clock, cursor, filters, plan, walk
 from auditlog.event import StoredEvent, event_id, first_id
 from auditlog.filters import Filter
-from auditlog.plan import Order, Page, Rows, Span
+from auditlog.layout import Layout
+from auditlog.plan import Page
+from auditlog.reads import EventsRead, Rows
+from auditlog.span import Order, Span
+from auditlog.walk import ROWS_PER_READ
+from tests.unit.memory import Events, run
 from tests.unit.published import CATALOG, event, record_of, stored
 
 DAY = clock.parse("2026-05-01T00:00:00Z")
@@ -29,23 +34,36 @@ QUERIES: list[dict[str, list[str]]] = [
 ]
 
 
+# In one partition, in three, and in four that were one before.
+LAYOUTS = [
+    Layout("acme"),
+    Layout("acme", ((0, 3),)),
+    Layout("acme", ((0, 1), (DAY + 5, 4))),
+]
+#: So many cost no more than one.
+LEAST = walk._LEAST_ROWS
+
+
 @dataclass
-class Log:
-    """An org's log in memory, read as a store would: in order, so many rows, or fewer."""
+class Log(Events):
+    """An org's log that keeps what it was asked for; with each read one more row arrives."""
 
-    rows: list[StoredEvent]
-    stingy: int = 10**9
+    layout: Layout = LAYOUTS[0]
     counts: list[int] = field(default_factory=list)
+    arriving: list[StoredEvent] = field(default_factory=list)
 
-    def read(self, span: Span, order: Order, count: int) -> Rows:
-        """Gives at most `stingy` rows at once, as DynamoDB stops after 1 MB."""
-        self.counts.append(count)
+    def add(self, *rows: StoredEvent) -> "Log":
+        for row in rows:
+            self.rows_of.setdefault(self.layout.partition(row.id), {})[row.id] = row
+        return self
+
+    def rows(self, read: EventsRead, *, consistent: bool = False) -> Rows:
+        self.counts.append(read.count)
         assert len(self.counts) < 5_000, "the reads do not end"
-        inside = [row for row in sorted(self.rows) if span.first <= row.id < span.end]
-        if order == "desc":
-            inside.reverse()
-        given = inside[: min(count, self.stingy)]
-        return Rows(given, complete=len(given) == len(inside))
+        answer = super().rows(read, consistent=consistent)
+        if self.arriving:
+            self.add(self.arriving.pop())
+        return answer
 
 
 def row(moment: int, number: int, name: str, actor: str, size: int = 0) -> StoredEvent:
@@ -68,6 +86,7 @@ rows = st.lists(
     max_size=30,
     unique_by=lambda made: made.id,
 )
+layouts = st.sampled_from(LAYOUTS)
 orders: st.SearchStrategy[Order] = st.sampled_from(["asc", "desc"])
 
 
@@ -103,6 +122,10 @@ def brute_force(
     return found
 
 
+def one_page(log: Log, wanted: Filter, span: Span, **how: Any) -> Page:
+    return run(plan.page(log.layout, wanted, span, **how), log)
+
+
 def follow(
     log: Log, query: dict[str, list[str]], order: Order, oldest: int = 0, **bounds: Any
 ) -> list[Page]:
@@ -111,11 +134,11 @@ def follow(
     span = plan.span_of(wanted, oldest)
     pages: list[Page] = []
     while True:
-        pages.append(plan.page(log.read, wanted, span, order=order, **{"limit": 100, **bounds}))
+        pages.append(one_page(log, wanted, span, **{"order": order, "limit": 100, **bounds}))
         position = pages[-1].position
         if position is None:
             return pages
-        assert len(pages) <= 20 * (len(log.rows) + 2), "the pages do not end"
+        assert len(pages) <= 20 * (len(list(log.everything())) + 2), "the pages do not end"
         token = cursor.write(position, org="acme", wanted=wanted, order=order)
         again = cursor.read(token, org="acme", wanted=wanted, order=order)
         span = plan.span_of(wanted, oldest).after(again, order)
@@ -127,6 +150,7 @@ def ids(pages: Sequence[Page]) -> list[str]:
 
 @given(
     rows,
+    layouts,
     st.sampled_from(QUERIES),
     orders,
     st.integers(1, 7),
@@ -137,6 +161,7 @@ def ids(pages: Sequence[Page]) -> list[str]:
 )
 def test_pages_are_brute_force(
     made: list[StoredEvent],
+    layout: Layout,
     query: dict[str, list[str]],
     order: Order,
     limit: int,
@@ -147,42 +172,47 @@ def test_pages_are_brute_force(
 ) -> None:
     budget = plan.Budget(rows=max_rows, answer_bytes=max_bytes)
     bounds: dict[str, Any] = {"limit": limit, "budget": budget}
-    pages = follow(Log(made, stingy), query, order, DAY + oldest, **bounds)
+    log = Log(stingy=stingy, layout=layout).add(*made)
+    pages = follow(log, query, order, DAY + oldest, **bounds)
     assert ids(pages) == brute_force(made, query, order, DAY + oldest)
     for page in pages:
         assert len(page.found) <= limit
-        assert page.rows_read <= max_rows
-        size = sum(plan._answer_bytes(found.event, found.record) for found in page.found)
+        # It stops after the round trip in which it has read as many as it may.
+        assert page.spent.rows < max_rows + stingy * len(layout.partitions)
+        size = sum(plan.answer_bytes(found.event, found.record) for found in page.found)
         assert size <= max_bytes or len(page.found) == 1
         assert all(found.record == canonical.unpack(found.event.packed) for found in page.found)
 
 
-@given(rows, rows, st.sampled_from(QUERIES), orders, st.integers(1, 4), st.integers(1, 6))
+@given(
+    rows,
+    rows,
+    layouts,
+    st.sampled_from(QUERIES),
+    orders,
+    st.integers(1, 4),
+    st.integers(1, 6),
+    st.integers(1, 4),
+)
 def test_what_arrives_while_pages_are_read(
     before: list[StoredEvent],
     arriving: list[StoredEvent],
+    layout: Layout,
     query: dict[str, list[str]],
     order: Order,
     limit: int,
     max_rows: int,
+    stingy: int,
 ) -> None:
     known = {made.id for made in before}
-    later = [made for made in arriving if made.id not in known]
-    log = Log(list(before))
-
-    def read(span: Span, way: Order, count: int) -> Rows:
-        answer = log.read(span, way, count)
-        if later:
-            log.rows.append(later.pop())
-        return answer
-
+    log = Log(stingy=stingy, layout=layout).add(*before)
+    log.arriving = [made for made in arriving if made.id not in known]
+    budget = plan.Budget(rows=max_rows)
     wanted = parsed(query)
     span = plan.span_of(wanted, 0)
     seen: list[str] = []
     for _ in range(1_000):
-        page = plan.page(
-            read, wanted, span, order=order, limit=limit, budget=plan.Budget(rows=max_rows)
-        )
+        page = one_page(log, wanted, span, order=order, limit=limit, budget=budget)
         seen += ids([page])
         if page.position is None:
             break
@@ -191,45 +221,60 @@ def test_what_arrives_while_pages_are_read(
         pytest.fail("the pages do not end")
     assert len(set(seen)) == len(seen)
     assert set(brute_force(before, query, order, 0)) <= set(seen)
-    assert set(seen) <= set(brute_force(log.rows, query, order, 0))
+    assert set(seen) <= set(brute_force(list(log.everything()), query, order, 0))
     assert seen == sorted(seen, reverse=order == "desc")
 
 
 @pytest.mark.parametrize("order", ["asc", "desc"])
 @pytest.mark.parametrize("count", [0, 1, 2, 3, 4, 6])
 def test_the_end_is_said_with_the_last_event(order: Order, count: int) -> None:
-    log = Log([row(n, n, "repo.create", "ann") for n in range(count)])
+    log = Log().add(*[row(n, n, "repo.create", "ann") for n in range(count)])
     pages = follow(log, {}, order, limit=2)
     assert len(pages) == max(1, -(-count // 2))
     assert [page.position for page in pages[-1:]] == [None]
 
 
 def test_an_empty_page_may_have_a_next() -> None:
-    log = Log([row(n, n, "repo.create", "ann") for n in range(5)])
+    log = Log(stingy=1).add(*[row(n, n, "repo.create", "ann") for n in range(5)])
     pages = follow(log, {"actor": ["nobody"]}, "asc", budget=plan.Budget(rows=2))
     assert [len(page.found) for page in pages] == [0, 0, 0]
-    assert [page.rows_read for page in pages] == [2, 2, 1]
-    assert pages[0].position == sorted(log.rows)[1].id
+    assert [page.spent.rows for page in pages] == [2, 2, 1]
+    assert pages[0].position == list(log.everything())[1].id
 
 
 def test_one_event_is_given_however_large_it_is() -> None:
-    log = Log([row(n, n, "repo.create", "ann", size=10_000) for n in range(3)])
+    log = Log().add(*[row(n, n, "repo.create", "ann", size=10_000) for n in range(3)])
     pages = follow(log, {}, "desc", budget=plan.Budget(answer_bytes=1))
     assert [len(page.found) for page in pages] == [1, 1, 1]
 
 
 def test_a_filter_reads_many_rows_at_once_and_no_filter_few() -> None:
-    log = Log([row(n % 10, n, "repo.create", "ann") for n in range(50)])
-    follow(log, {"type": ["repo"]}, "desc", limit=3)
-    assert set(log.counts) == {1_000}
-    log.counts.clear()
-    follow(log, {}, "desc", limit=3)
-    assert max(log.counts) == 4
+    log = Log().add(*[row(n, n % 10, "repo.create", "ann") for n in range(3_000)])
+    follow(log, {"actor": ["nobody"]}, "desc", limit=3)
+    # More each time, since nothing was found in those before; 1,000 at the most.
+    assert log.counts[0] == LEAST
+    assert log.counts == sorted(log.counts)
+    assert log.counts[-2:] == [ROWS_PER_READ] * 2
+    assert len(log.counts) < 8
+    for limit, count in (
+        (3, LEAST),
+        (20, 21),
+        (999, ROWS_PER_READ),
+        (ROWS_PER_READ, ROWS_PER_READ),
+    ):
+        log.counts.clear()
+        wanted, whole = parsed({}), Span.between(0, None)
+        page = one_page(log, wanted, whole, order="desc", limit=limit)
+        assert len(page.found) == limit
+        assert log.counts[0] == count
+        # A read has at most 1,000 rows, and the next the one that says that there are more.
+        assert len(log.counts) == (2 if limit == ROWS_PER_READ else 1)
+        assert max(log.counts[1:], default=0) < 100
 
 
 def test_types_that_do_not_match_are_never_unpacked() -> None:
     damaged = row(1, 1, "repo.create", "ann")._replace(packed=b"\xff")
-    pages = follow(Log([damaged]), {"type": ["org"]}, "asc")
+    pages = follow(Log().add(damaged), {"type": ["org"]}, "asc")
     assert ids(pages) == []
 
 
@@ -263,34 +308,20 @@ class TestSpan:
 
 
 def test_a_page_stops_at_the_bytes_that_it_may_read_and_at_its_callers_patience() -> None:
-    log = [stored(record_of(event(key=str(n)))) for n in range(3_000)]
-    log.sort()
-    asked: list[int] = []
-
-    def read(span: Span, order: Order, count: int) -> Rows:
-        asked.append(count)
-        left = [row for row in log if span.first <= row.id < span.end]
-        return Rows(left[:count], len(left) <= count)
-
-    wanted = filters.parse({"actor": ["nobody"]}, CATALOG, hidden_by_default=True)
-    whole = Span.between(0, None)
+    log = Log().add(*[stored(record_of(event(key=str(n)))) for n in range(3_000)])
+    ids_in_order = [each.id for each in log.everything()]
+    wanted, whole = parsed({"actor": ["nobody"]}), Span.between(0, None)
     for budget in (plan.Budget(bytes_read=1), plan.Budget(give_up=lambda: True)):
-        asked.clear()
-        page = plan.page(read, wanted, whole, order="asc", limit=5, budget=budget)
-        assert (page.found, page.position, asked) == ([], log[999].id, [1_000])
+        log.counts.clear()
+        page = one_page(log, wanted, whole, order="asc", limit=5, budget=budget)
+        assert (page.found, page.position) == ([], ids_in_order[LEAST - 1])
+        assert log.counts == [LEAST]
 
 
 def test_what_is_hidden_is_passed_over_in_growing_steps() -> None:
     hidden = event(type="org.audit_log.export")
-    log = sorted(stored(record_of(hidden | {"key": str(n)})) for n in range(2_000))
-    asked: list[int] = []
-
-    def read(span: Span, order: Order, count: int) -> Rows:
-        asked.append(count)
-        left = [row for row in log if span.first <= row.id < span.end]
-        return Rows(left[:count], len(left) <= count)
-
-    wanted = filters.parse({}, CATALOG, hidden_by_default=True)
-    page = plan.page(read, wanted, Span.between(0, None), order="asc", limit=1)
+    log = Log().add(*[stored(record_of(hidden | {"key": str(n)})) for n in range(2_000)])
+    page = one_page(log, parsed({}), Span.between(0, None), order="asc", limit=1)
     assert (page.found, page.position) == ([], None)
-    assert len(asked) < 15
+    assert log.counts == sorted(log.counts)
+    assert len(log.counts) < 15

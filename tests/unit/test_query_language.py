@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from auditlog import clock, filters, plan
+from auditlog import clock, filters, plan, walk
 from auditlog.catalog import Catalog
 from auditlog.errors import MalformedError
 from auditlog.event import Rules, admit
@@ -137,7 +137,7 @@ def ours(event: Mapping[str, Any], wanted: Filter) -> bool:
     span = plan.span_of(wanted, 0)
     if not span.first <= row.id < span.end:
         return False
-    [(_, record)] = plan.matching([row], wanted)
+    [(_, record)] = walk.matching([row], wanted)
     return record is not None
 
 

@@ -59,6 +59,7 @@ class TestTable:
             ("GET", "/v1/event-types"): None,
             ("POST", "/events"): "events:write",
             ("GET", "/events"): "events:read",
+            ("GET", "/timeline"): "events:read",
             ("GET", "/events/{event_id}"): "events:read",
             ("POST", "/exports"): "exports:create",
             ("GET", "/exports"): "exports:create",
@@ -71,7 +72,7 @@ class TestTable:
         }
 
     def test_a_search_takes_every_filter(self) -> None:
-        extra = {"order", "limit", "cursor"}
+        extra = {"order", "limit", "cursor", "explain"}
         assert set(routes.SEARCH_PARAMETERS) == set(filters.PARAMETERS) | extra
 
 

@@ -10,6 +10,7 @@ from botocore.config import Config
 from botocore.exceptions import BotoCoreError, ClientError
 
 from auditlog.errors import StoreError, UnavailableError
+from auditlog.store.meter import METER
 
 if TYPE_CHECKING:
     from mypy_boto3_dynamodb import DynamoDBClient
@@ -63,8 +64,10 @@ _client = cast("Callable[..., Any]", boto3.client)  # pyright: ignore[reportUnkn
 
 @cache
 def dynamodb() -> "DynamoDBClient":
-    """The DynamoDB client of this container."""
-    return _client("dynamodb", config=_CONFIG)
+    """The DynamoDB client of this container; what it is charged counts."""
+    client: DynamoDBClient = _client("dynamodb", config=_CONFIG)
+    METER.attach(client)
+    return client
 
 
 @cache
@@ -90,6 +93,14 @@ def secret(arn: str) -> bytes:
     """The deployment's secret, read once per container."""
     with translated("secretsmanager:GetSecretValue"):
         return secretsmanager().get_secret_value(SecretId=arn)["SecretString"].encode()
+
+
+def just_below(end: str) -> str:
+    """A sort key that no id or bound equals, below `end` and above every one before it.
+
+    BETWEEN takes its upper bound in, and a span does not.
+    """
+    return f"{end[:-1]}{chr(ord(end[-1]) - 1)}~"
 
 
 @contextmanager

@@ -9,10 +9,12 @@ The two items of a key are written and removed together, in one transaction.
 """
 
 from collections.abc import Iterator
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from auditlog.errors import ConflictError, NotFoundError
 from auditlog.keys import Grant, Key
+from auditlog.layout import UNSHARDED
 from auditlog.orgs import Org
 from auditlog.store import aws
 from auditlog.store.items import attributes, values
@@ -42,11 +44,32 @@ class ControlStore:
             "sk": org.name,
             "retention_days": org.retention_days,
             "created_at": org.created_at,
+            "shards": _rows(org),
         }
         try:
             self._put_new(item, *_key_items(first_key))
         except aws.ConditionFailedError:
             raise ConflictError(f"The org {org.name} exists already.") from None
+
+    def change_shards(self, org: Org, shards: tuple[tuple[int, int], ...]) -> None:
+        """Changes an org's shards, of which nobody has changed anything meanwhile.
+
+        Raises `ConflictError` where somebody has. One write unit.
+        """
+        changed = _rows(replace(org, shards=shards))
+        names = {":old": _rows(org), ":new": changed}
+        same = "shards = :old" if _rows(org) else "attribute_not_exists(shards)"
+        try:
+            with aws.translated("dynamodb:UpdateItem"):
+                self._client.update_item(
+                    TableName=self._table,
+                    Key=attributes({"pk": "org", "sk": org.name}),
+                    UpdateExpression="SET shards = :new" if changed else "REMOVE shards",
+                    ConditionExpression=f"attribute_exists(pk) AND {same}",
+                    ExpressionAttributeValues=attributes(names),
+                )
+        except aws.ConditionFailedError:
+            raise ConflictError(f"The shards of {org.name} were changed meanwhile.") from None
 
     def org(self, name: str) -> Org | None:
         """An org by its name, strongly consistent; one read unit."""
@@ -158,7 +181,14 @@ def _key_items(key: Key) -> tuple[dict[str, Any], dict[str, Any]]:
 
 
 def _org(item: dict[str, Any]) -> Org:
-    return Org(item["sk"], item.get("retention_days"), item["created_at"])
+    changes = item.get("shards") or UNSHARDED
+    shards = tuple((since, number) for since, number in changes)
+    return Org(item["sk"], item.get("retention_days"), item["created_at"], shards)
+
+
+def _rows(org: Org) -> list[list[int]] | None:
+    """An org's shards as they are stored; None where it never had but one."""
+    return None if org.shards == UNSHARDED else [list(change) for change in org.shards]
 
 
 def _key(key_id: str, org: str, item: dict[str, Any]) -> Key:

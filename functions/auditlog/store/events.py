@@ -1,6 +1,6 @@
 """The log itself: one item per event in the `events` table.
 
-    pk   org
+    pk   the partition: the org, or one of its shards (`layout.py`)
     sk   the event's id
     r    the record, packed (`canonical.pack`)
     t    its type, for filters that need no more
@@ -8,19 +8,24 @@
     s    true where the record has no description, so that an answer needs a summary
     ttl  when DynamoDB may delete it, seconds; absent where the org keeps for ever
 
-Items are inserted once and never changed: the first writer wins.
+Items are inserted once and never changed: the first writer wins. What digests
+rely on (`digest.py`) is kept here, by whoever inserts: late events are marked
+before they are written, and no write goes unmarked that took too long.
 """
 
 import random
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from enum import Enum
 from typing import TYPE_CHECKING, Any
 
 from auditlog import canonical, clock
+from auditlog.digest import LATE, MAX_WRITE, Mark
 from auditlog.errors import StoreError, UnavailableError
 from auditlog.event import NewEvent, StoredEvent
-from auditlog.plan import Order, Rows, Span
+from auditlog.reads import EventsRead, Rows
+from auditlog.span import Order, Span, just_above
 from auditlog.store import aws
+from auditlog.store.digests import ACTIVE_SLOT, MARK_LENGTH, DigestStore
 
 if TYPE_CHECKING:
     from mypy_boto3_dynamodb import DynamoDBClient
@@ -30,6 +35,10 @@ if TYPE_CHECKING:
 BATCH = 25
 _FIRST_WAIT = 0.05
 _LONGEST_WAIT = 1.0
+
+#: When this process last said that a partition of a table is active.
+_said_active: dict[tuple[str, str], int] = {}
+_MOST_SAID = 10_000
 
 
 class Outcome(Enum):
@@ -42,18 +51,22 @@ class Outcome(Enum):
 
 
 class EventStore:
-    """Reads and inserts events. Safe to share between threads."""
+    """Reads and inserts events, and marks what is late. Safe to share between threads."""
 
     def __init__(
         self,
         client: "DynamoDBClient",
         table: str,
+        digests_table: str,
         *,
+        now: Callable[[], int] = clock.now,
         monotonic: Callable[[], float] = clock.monotonic,
         sleep: Callable[[float], None] = clock.sleep,
     ) -> None:
         self._client = client
         self._table = table
+        self.digests = DigestStore(client, digests_table)
+        self._now = now
         self._monotonic = monotonic
         self._sleep = sleep
 
@@ -68,12 +81,52 @@ class EventStore:
         of itself.
 
         Costs one write unit for each 1 KB of each item, rounded up, also for a
-        duplicate; a call to DynamoDB for each 25 events. Raises `StoreError`
+        duplicate; a call to DynamoDB for each 25 events. Besides, one write unit
+        for each hour of each partition in which the call has events older than
+        10 minutes, and for each partition every five minutes. Raises `StoreError`
         where the table refuses for a reason that waiting does not mend.
         """
         firsts: dict[_Place, NewEvent] = {}
         for event in events:
             firsts.setdefault(_place(event), event)
+        nothing = dict.fromkeys(firsts, Outcome.UNAVAILABLE)
+        began, now = self._monotonic(), self._now()
+        if began >= deadline:
+            return _told(events, nothing)
+        try:
+            late = [e for e in firsts.values() if e.record.occurred_at < now - LATE]
+            self._mark(late, now, deadline)
+            # A crash from here on leaves marks over what was never written. They
+            # cost reads, until `seal` has built the digests anew and removes them.
+            outcomes = self._write(firsts, deadline)
+            if self._monotonic() - began > MAX_WRITE / clock.SECOND:
+                # So late that a digest may have been begun in between.
+                self._mark(firsts.values(), self._now(), deadline)
+        except UnavailableError:
+            # What cannot be marked is not written, or not called written.
+            return _told(events, nothing)
+        written = {p for (p, _), told in outcomes.items() if told is not Outcome.UNAVAILABLE}
+        self._say_active(written, now)
+        return _told(events, outcomes)
+
+    def _mark(self, events: Iterable[NewEvent], now: int, deadline: float) -> None:
+        """Marks events; raises `UnavailableError` where that does not succeed in time."""
+        marks, attempt = list(_marks(events, now)), 0
+        while True:
+            try:
+                self.digests.mark(marks)
+            except UnavailableError:
+                wait = _jittered(attempt)
+                if self._monotonic() + wait >= deadline:
+                    raise
+                self._sleep(wait)
+                attempt += 1
+            else:
+                return
+
+    def _write(
+        self, firsts: Mapping["_Place", NewEvent], deadline: float
+    ) -> dict["_Place", Outcome]:
         outcomes = dict.fromkeys(firsts, Outcome.UNAVAILABLE)
         waiting, attempt = firsts, 0
         while waiting:
@@ -87,35 +140,47 @@ class EventStore:
                 break
             self._sleep(wait)
             attempt += 1
-        return _told(events, outcomes)
+        return outcomes
 
-    def read(self, org: str, *, consistent: bool = False) -> Callable[[Span, Order, int], Rows]:
-        """What `plan.page` reads an org's log with.
+    def _say_active(self, partitions: Iterable[str], now: int) -> None:
+        """Lets `seal` know; where that cannot be said now, the next insert says it."""
+        slot = now // ACTIVE_SLOT
+        news = [p for p in partitions if _said_active.get((self._table, p)) != slot]
+        if not news:
+            return
+        try:
+            self.digests.say_active(news, now)
+        except UnavailableError:
+            return
+        if len(_said_active) > _MOST_SAID:
+            _said_active.clear()
+        _said_active.update({(self._table, partition): slot for partition in news})
+
+    def rows(self, read: EventsRead, *, consistent: bool = False) -> Rows:
+        """Up to `read.count` rows of a span of a partition, in order, at most 1 MB of them.
 
         Eventually consistent unless asked otherwise: an insert shows within a
-        second or so. Each call is one Query, or more only where DynamoDB gives
-        an empty page; it costs half a read unit for each 4 KB of items read, a
-        whole one if `consistent`, at most 1 MB a Query.
+        second or so. One Query, or more only where DynamoDB gives an empty page;
+        it costs half a read unit for each 4 KB of items read, a whole one if
+        `consistent`.
         """
+        items, complete = self._query(
+            read.partition, read.span, read.order, read.count, consistent=consistent
+        )
+        return Rows([_stored(item) for item in items], complete)
 
-        def read(span: Span, order: Order, count: int) -> Rows:
-            items, complete = self._query(org, span, order, count, consistent=consistent)
-            return Rows([_stored(item) for item in items], complete)
-
-        return read
-
-    def get(self, org: str, event_id: str) -> StoredEvent | None:
+    def get(self, partition: str, event_id: str) -> StoredEvent | None:
         """One event by its id, strongly consistent. One read unit for each 4 KB of the item."""
         with aws.translated("dynamodb:GetItem"):
             found = self._client.get_item(
                 TableName=self._table,
-                Key={"pk": {"S": org}, "sk": {"S": event_id}},
+                Key={"pk": {"S": partition}, "sk": {"S": event_id}},
                 ConsistentRead=True,
             )
         return _stored(found["Item"]) if "Item" in found else None
 
-    def delete_span(self, org: str, span: Span, *, deadline: float) -> tuple[int, bool]:
-        """Deletes the events of a span, oldest first; how many, and whether all are gone.
+    def delete_span(self, partition: str, span: Span, *, deadline: float) -> tuple[int, bool]:
+        """Deletes a partition's events of a span, oldest first; how many, and whether all are gone.
 
         Idempotent, and stops at `deadline` or where the table is busy: what is
         left is the next run's. Reads the items (half a read unit for each 4 KB)
@@ -124,9 +189,9 @@ class EventStore:
         deleted = 0
         try:
             while self._monotonic() < deadline:
-                items, complete = self._query(org, span, "asc", BATCH * 8)
+                items, complete = self._query(partition, span, "asc", BATCH * 8)
                 for batch in _batches([item["sk"]["S"] for item in items]):
-                    self._delete_batch(org, batch, deadline)
+                    self._delete_batch(partition, batch, deadline)
                     deleted += len(batch)
                 if complete:
                     return deleted, True
@@ -136,7 +201,7 @@ class EventStore:
         return deleted, False
 
     def _query(
-        self, org: str, span: Span, order: Order, count: int, *, consistent: bool = False
+        self, partition: str, span: Span, order: Order, count: int, *, consistent: bool = False
     ) -> tuple[list[Any], bool]:
         if span.is_empty:
             return [], True
@@ -145,11 +210,11 @@ class EventStore:
             with aws.translated("dynamodb:Query"):
                 found = self._client.query(
                     TableName=self._table,
-                    KeyConditionExpression="pk = :org AND sk BETWEEN :first AND :last",
+                    KeyConditionExpression="pk = :pk AND sk BETWEEN :first AND :last",
                     ExpressionAttributeValues={
-                        ":org": {"S": org},
+                        ":pk": {"S": partition},
                         ":first": {"S": span.first},
-                        ":last": {"S": _just_below(span.end)},
+                        ":last": {"S": aws.just_below(span.end)},
                     },
                     ScanIndexForward=order == "asc",
                     Limit=count,
@@ -175,7 +240,7 @@ class EventStore:
 
     def _statement(self, event: NewEvent) -> "BatchStatementRequestTypeDef":
         values: dict[str, Any] = {
-            "pk": {"S": event.org},
+            "pk": {"S": event.partition},
             "sk": {"S": event.record.id},
             "r": {"B": canonical.pack(event.record.data)},
             "t": {"S": event.record.type},
@@ -191,10 +256,10 @@ class EventStore:
             "Parameters": list(values.values()),
         }
 
-    def _delete_batch(self, org: str, ids: list[str], deadline: float) -> None:
+    def _delete_batch(self, partition: str, ids: list[str], deadline: float) -> None:
         left, attempt = ids, 0
         while True:
-            left = self._not_deleted(org, left)
+            left = self._not_deleted(partition, left)
             if not left:
                 return
             wait = _jittered(attempt)
@@ -203,12 +268,12 @@ class EventStore:
             self._sleep(wait)
             attempt += 1
 
-    def _not_deleted(self, org: str, ids: list[str]) -> list[str]:
+    def _not_deleted(self, partition: str, ids: list[str]) -> list[str]:
         # By PartiQL, since who may BatchWriteItem may also overwrite.
         statements: list[Any] = [
             {
                 "Statement": f'DELETE FROM "{self._table}" WHERE pk = ? AND sk = ?',  # noqa: S608 -- ours, not a caller's
-                "Parameters": [{"S": org}, {"S": event_id}],
+                "Parameters": [{"S": partition}, {"S": event_id}],
             }
             for event_id in ids
         ]
@@ -231,7 +296,17 @@ _Place = tuple[str, str]
 
 
 def _place(event: NewEvent) -> _Place:
-    return event.org, event.record.id
+    return event.partition, event.record.id
+
+
+def _marks(events: Iterable[NewEvent], at: int) -> Iterator[tuple[str, Mark]]:
+    """Marks over events, one for each hour of each partition in which there are any."""
+    hours: dict[tuple[str, int], list[str]] = {}
+    for event in events:
+        place = event.partition, event.record.occurred_at // MARK_LENGTH
+        hours.setdefault(place, []).append(event.record.id)
+    for (partition, _), ids in hours.items():
+        yield partition, Mark(Span(min(ids), just_above(max(ids))), at)
 
 
 def _told(events: Sequence[NewEvent], outcomes: Mapping[_Place, Outcome]) -> list[Outcome]:
@@ -257,14 +332,6 @@ def _outcome(code: str | None) -> Outcome:
 
 def _batches(values: list[Any]) -> Iterator[list[Any]]:
     return (values[i : i + BATCH] for i in range(0, len(values), BATCH))
-
-
-def _just_below(end: str) -> str:
-    """A string that no id equals, below `end` and above every id before it.
-
-    BETWEEN takes its upper bound in, and a span does not.
-    """
-    return f"{end[:-1]}{chr(ord(end[-1]) - 1)}~"
 
 
 def _stored(item: Any) -> StoredEvent:

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from auditlog.exports import Export, Requester, Slice, State
 from auditlog.formats import Compression, Format
-from auditlog.plan import Span
+from auditlog.span import Span
 from auditlog.store import aws
 from auditlog.store.items import attributes, values
 

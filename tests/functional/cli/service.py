@@ -161,7 +161,11 @@ class Service:
         left = len(ids) > start + len(page)
         cursor = str(start + len(page)) if left else None
         found = [self.stored[event_id] for event_id in page]
-        return httpx.Response(200, json={"events": found, "next_cursor": cursor})
+        answer: dict[str, Any] = {"events": found, "next_cursor": cursor}
+        if query.get("explain") == ["true"]:
+            names = ("items", "digests_used", "bytes", "blocks_skipped", "round_trips")
+            answer["explain"] = dict.fromkeys(names, 1_234) | {"read_units": 4.5}
+        return httpx.Response(200, json=answer)
 
     def look(self) -> dict[str, Any]:
         state = self.looks.pop(0) if len(self.looks) > 1 else self.looks[0]

@@ -43,6 +43,14 @@ def test_search_follows_short_and_empty_pages(shell: Shell) -> None:
     assert [e["id"] for e in rest] == oldest_first[::-1][5:]
 
 
+def test_what_each_page_read_is_said_beside_the_events(shell: Shell) -> None:
+    shell("publish", stdin=ndjson(*map(event, range(5))))
+    result = shell("search", "--explain", "--json")
+    assert len(lines_of(result)) == 5
+    said = re.findall(r"Read 1,234 events and 1,234 digests.* 4\.5 read units", result.stderr)
+    assert len(said) == 2
+
+
 def test_a_table_shows_events_and_no_control_characters(shell: Shell) -> None:
     sneaky = event(1, description="a\x1b[31mred\u202eb [bold]c[/bold]")
     shell("publish", "--no-key", stdin=ndjson(sneaky))

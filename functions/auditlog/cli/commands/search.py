@@ -35,6 +35,9 @@ class Extent:
     everything: Annotated[
         bool, typer.Option("--all", help="Follow the cursors to the end of the log.")
     ] = False
+    explain: Annotated[
+        bool, typer.Option("--explain", help="Say on standard error what each page read.")
+    ] = False
 
 
 class _Search:
@@ -56,6 +59,8 @@ class _Search:
                 query["cursor"] = self.cursor
             page = self._api.page(self._org, query)
             yield from page["events"]
+            if "explain" in page:
+                output.note(_explained(page["explain"]))
             self.cursor = page["next_cursor"]
             if self.cursor is None:
                 return
@@ -92,6 +97,8 @@ def search(
     query: dict[str, Any] = {**filters.parameters(), "order": extent.order.value}
     if extent.include_hidden:
         query["include_hidden"] = "true"
+    if extent.explain:
+        query["explain"] = "true"
     found = _Search(connection.api(), connection.org, query, extent)
     if as_json:
         for entry in found:
@@ -148,6 +155,16 @@ def types(
         ],
         spare=["Group"],
         wraps="What it says",
+    )
+
+
+def _explained(explained: Mapping[str, float]) -> str:
+    """What a page read, in a line."""
+    return (
+        f"Read {explained['items']:,} events and {explained['digests_used']:,} digests, "
+        f"{explained['bytes']:,} bytes, in {explained['round_trips']} round trips: "
+        f"{explained['read_units']:g} read units. {explained['blocks_skipped']:,} blocks were "
+        "ruled out."
     )
 
 

@@ -1,0 +1,1 @@
+"""Digests of the log, built behind the clock."""

@@ -53,7 +53,7 @@ def new_events(number: int) -> Iterator[list[NewEvent]]:
 def store(dynoxide: Dynoxide, name: str) -> tuple[EventStore, list[str]]:
     """A store with tables of its own, and their names: of the events and of the digests.
 
-    It writes as when the events were new; late ones would cost a mark each hour.
+    It writes as when the events were new; late ones would cost marks.
     """
     tables = [dynoxide.create_table(name), dynoxide.create_table(f"{name}-digests")]
     return EventStore(dynoxide.client(), *tables, now=lambda: 0), tables

@@ -259,6 +259,23 @@ class TestRaces:
         assert [partition for partition, _ in world.log.digests.active()] == [ORG]
 
 
+def test_a_batch_of_history_has_few_marks_and_they_cover_all_of_it(
+    world: World, time_: Clock
+) -> None:
+    hour = clock.HOUR
+    ages = [hour * n + 1 for n in (1, 2, 3, 100, 101, 900, 901, 2_000, 9_000, 9_001)]
+    late = new(time_, *ages, 0, 9 * clock.MINUTE)
+    insert(world, time_, late)
+    marks = world.log.digests.all_marks(ORG, most=100)
+    assert len(marks) == 4
+    for each in late[:-2]:
+        assert sum(m.span.first <= each.record.id < m.span.end for m in marks) == 1
+    for each in late[-2:]:
+        assert not any(m.span.first <= each.record.id < m.span.end for m in marks)
+    insert(world, time_, new(time_, *range(11 * clock.MINUTE, 12 * clock.MINUTE, clock.SECOND)))
+    assert len(world.log.digests.all_marks(ORG, most=100)) == 5
+
+
 class TestDigestsThatAreNotAsTheyShouldBe:
     @pytest.fixture
     def log(self, world: World, time_: Clock) -> list[str]:
@@ -383,7 +400,7 @@ class _EndedError(Exception):
 def test_several_orgs_side_by_side_and_shards(world: World, time_: Clock) -> None:
     world.org("other")
     for org in (ORG, "other"):
-        made = (an_event(occurred_at=clock.text(time_.now - n)) for n in range(30))
+        made = (an_event(occurred_at=clock.text(time_.now - n)) for n in range(90))
         rules = Rules(CATALOG, org, None, time_.now)
         records = [event.admit(each, rules, b"s") for each in made]
         layout = Org(org, None, 0, ((0, 2),) if org == "other" else ((0, 1),))

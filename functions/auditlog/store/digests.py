@@ -19,7 +19,6 @@ from typing import TYPE_CHECKING, Any
 from auditlog import clock, digest
 from auditlog.digest import Mark, Stored
 from auditlog.errors import StoreError, UnavailableError
-from auditlog.event import first_id, id_time
 from auditlog.reads import (
     BLOCK,
     BLOCK_COUNTS,
@@ -31,7 +30,7 @@ from auditlog.reads import (
     StandingRead,
     bucket_kind,
 )
-from auditlog.span import BEGIN, Span, position
+from auditlog.span import BEGIN, Span
 from auditlog.store import aws
 
 if TYPE_CHECKING:
@@ -47,8 +46,6 @@ _MOST_BYTES = 390 * 1024
 _TOO_LARGE = b"-"
 #: A writer says no more than once in so long that an org is active.
 ACTIVE_SLOT = 5 * clock.MINUTE
-#: No mark is longer, so that those that meet a span can be found by where they begin.
-MARK_LENGTH = clock.HOUR
 _TRIES = 5
 
 
@@ -99,25 +96,25 @@ class DigestStore:
         return Standing(item["sealed"]["S"], item["segmented"]["S"], int(item["loose"]["N"]))
 
     def marks(self, read: StandingRead) -> tuple[Mark, ...] | None:
-        """The marks that meet a span, strongly consistent; None where they fill more than 1 MB.
+        """The marks that meet a span, strongly consistent; None where there are too many.
 
-        One read unit for each 4 KB, some 30 marks.
+        Reads all that begin before the end of the span, at most 1 MB of them, some
+        8,000: one read unit for each 4 KB, some 30 marks.
         """
-        below = id_time(position(read.span.first, "desc")) - MARK_LENGTH
         with aws.translated("dynamodb:Query"):
             found = self._client.query(
                 TableName=self.table,
                 KeyConditionExpression="pk = :pk AND sk BETWEEN :first AND :end",
                 ExpressionAttributeValues={
                     ":pk": {"S": f"mark/{read.partition}"},
-                    ":first": {"S": first_id(below)},
+                    ":first": {"S": _ANY[0]},
                     ":end": {"S": read.span.end},
                 },
                 ConsistentRead=True,
             )
         if "LastEvaluatedKey" in found:
             return None
-        return tuple(map(_mark, found["Items"]))
+        return tuple(mark for mark in map(_mark, found["Items"]) if mark.span.meets(read.span))
 
     def shelf(self, read: ShelfRead) -> Shelf:
         """Up to `read.count` digests of a kind that begin within a span, at most 1 MB of them.

@@ -16,6 +16,8 @@ before they are written, and no write goes unmarked that took too long.
 import random
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from enum import Enum
+from heapq import nlargest
+from itertools import pairwise
 from typing import TYPE_CHECKING, Any
 
 from auditlog import canonical, clock
@@ -25,7 +27,7 @@ from auditlog.event import NewEvent, StoredEvent
 from auditlog.reads import EventsRead, Rows
 from auditlog.span import Order, Span, just_above
 from auditlog.store import aws
-from auditlog.store.digests import ACTIVE_SLOT, MARK_LENGTH, DigestStore
+from auditlog.store.digests import ACTIVE_SLOT, DigestStore
 
 if TYPE_CHECKING:
     from mypy_boto3_dynamodb import DynamoDBClient
@@ -35,6 +37,9 @@ if TYPE_CHECKING:
 BATCH = 25
 _FIRST_WAIT = 0.05
 _LONGEST_WAIT = 1.0
+#: Marks of one call in one partition, and how far apart those are that have one each.
+_MARKS = 4
+_APART = clock.HOUR
 
 #: When this process last said that a partition of a table is active.
 _said_active: dict[tuple[str, str], int] = {}
@@ -82,8 +87,8 @@ class EventStore:
 
         Costs one write unit for each 1 KB of each item, rounded up, also for a
         duplicate; a call to DynamoDB for each 25 events. Besides, one write unit
-        for each hour of each partition in which the call has events older than
-        10 minutes, and for each partition every five minutes. Raises `StoreError`
+        for each of up to four stretches of a partition in which the call has events
+        older than 10 minutes, and one for each partition every five minutes. Raises `StoreError`
         where the table refuses for a reason that waiting does not mend.
         """
         firsts: dict[_Place, NewEvent] = {}
@@ -300,13 +305,18 @@ def _place(event: NewEvent) -> _Place:
 
 
 def _marks(events: Iterable[NewEvent], at: int) -> Iterator[tuple[str, Mark]]:
-    """Marks over events, one for each hour of each partition in which there are any."""
-    hours: dict[tuple[str, int], list[str]] = {}
+    """Marks over events: for each partition a few stretches, between which there is most time."""
+    by_partition: dict[str, list[NewEvent]] = {}
     for event in events:
-        place = event.partition, event.record.occurred_at // MARK_LENGTH
-        hours.setdefault(place, []).append(event.record.id)
-    for (partition, _), ids in hours.items():
-        yield partition, Mark(Span(min(ids), just_above(max(ids))), at)
+        by_partition.setdefault(event.partition, []).append(event)
+    for partition, own in by_partition.items():
+        own.sort(key=lambda each: each.record.id)
+        gaps = [two.record.occurred_at - one.record.occurred_at for one, two in pairwise(own)]
+        largest = nlargest(_MARKS - 1, range(len(gaps)), key=gaps.__getitem__)
+        cuts = sorted(number + 1 for number in largest if gaps[number] > _APART)
+        for start, end in pairwise([0, *cuts, len(own)]):
+            first, last = own[start].record.id, own[end - 1].record.id
+            yield partition, Mark(Span(first, just_above(last)), at)
 
 
 def _told(events: Sequence[NewEvent], outcomes: Mapping[_Place, Outcome]) -> list[Outcome]:

@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Self, cast
 
-from auditlog import canonical, clock
+from auditlog import clock
 from auditlog.event import StoredEvent, id_time
 
 Tally = Counter[str]
@@ -30,11 +30,11 @@ class Counts:
     names: dict[str, str] = field(default_factory=dict[str, str])
 
     @classmethod
-    def of(cls, events: Iterable[StoredEvent]) -> Self:
-        """The counts of events; names are the last ones in the order given."""
+    def of(cls, events: Iterable[tuple[StoredEvent, Mapping[str, Any]]]) -> Self:
+        """The counts of events with their records; names are the last ones in this order."""
         counts = cls()
-        for event in events:
-            counts.add(event, json.loads(canonical.unpack(event.packed)))
+        for event, record in events:
+            counts.add(event, record)
         return counts
 
     @property

@@ -22,9 +22,10 @@ Why an answer never misses an event:
     wrote is in the digest.
 4.  Who reads takes the marks first, with strong consistency, then the digests;
     what is stale or absent is read from the log itself.
-5.  A mark is removed once a whole run has found nothing stale under it, and never
-    within `MARK_KEPT`. Whoever builds lives no longer than `MAX_RUN`, so none is
-    left that could store a digest begun before the mark had settled.
+5.  A mark is removed once every digest under it was begun after it had settled, and
+    was stored long enough ago that all readers see it; never within `MARK_KEPT`.
+    Whoever builds lives no longer than `MAX_RUN`, so none is left that could store
+    a digest begun before.
 
 Every digest stands for itself: those that overlap, or lie apart, or come from two
 builders at once, cost reads and nothing else.
@@ -35,13 +36,15 @@ import zlib
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
-from typing import Any, cast
+from typing import Any, TypeAlias, cast
 
-from auditlog import canonical, clock, postings
+from auditlog import clock, postings
 from auditlog.event import StoredEvent
 from auditlog.postings import Postings
 from auditlog.span import Span, fold, separator, unfold
 from auditlog.terms import FINGERPRINT_BITS, fingerprint, terms_of
+
+Record: TypeAlias = Mapping[str, Any]
 
 #: Of the form of a digest and of what its terms are; what has another one is not read.
 VERSION = 1
@@ -133,17 +136,17 @@ def is_stale(begun: int, span: Span, marks: Sequence[Mark]) -> bool:
     return any(mark.at + SETTLED > begun and mark.span.meets(span) for mark in marks)
 
 
-def block(events: Sequence[StoredEvent], span: Span, at: int) -> Stored:
-    """The block of all events of `span`, in order; at least one."""
+def block(events: Sequence[tuple[StoredEvent, Record]], span: Span, at: int) -> Stored:
+    """The block of all events of `span`, in order, with their records."""
     cells = _cells(events)
-    bounds = [separator(one[-1].id, two[0].id) for one, two in pairwise(cells)]
+    bounds = [separator(one[-1][0].id, two[0][0].id) for one, two in pairwise(cells)]
     types: dict[str, int] = {}
     places: dict[int, list[int]] = {}
     for number, cell in enumerate(cells):
         found: set[str] = set()
-        for event in cell:
+        for event, record in cell:
             types[event.type] = types.get(event.type, 0) | 1 << number
-            found |= terms_of(json.loads(canonical.unpack(event.packed)))
+            found |= terms_of(record)
         for mark in {fingerprint(term) for term in found}:
             places.setdefault(mark, []).append(number)
     return Stored(span, at, _packed(bounds, types, places))
@@ -180,15 +183,17 @@ def row_bytes(event: StoredEvent) -> int:
     return _ROW_BYTES + len(event.packed) + len(event.type)
 
 
-def _cells(events: Sequence[StoredEvent]) -> list[list[StoredEvent]]:
-    cells: list[list[StoredEvent]] = []
+def _cells(
+    events: Sequence[tuple[StoredEvent, Record]],
+) -> list[list[tuple[StoredEvent, Record]]]:
+    cells: list[list[tuple[StoredEvent, Record]]] = []
     size = CELL_BYTES
-    for event in events:
+    for event, record in events:
         size += row_bytes(event)
         if size > CELL_BYTES:
             cells.append([])
             size = row_bytes(event)
-        cells[-1].append(event)
+        cells[-1].append((event, record))
     return cells
 
 

@@ -7,10 +7,11 @@ So the one that is stored last tells whether the others are there, and the one t
 is stored first that they may be. A run that ends anywhere is taken up by the next.
 """
 
+import json
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 
-from auditlog import digest
+from auditlog import canonical, clock, digest
 from auditlog.counts import Counts
 from auditlog.digest import BLOCK_EVENTS, SEGMENT_BLOCKS, Digest, Mark, Stored
 from auditlog.event import StoredEvent, first_id
@@ -24,15 +25,18 @@ from auditlog.reads import (
     bucket_kind,
 )
 from auditlog.sieve import laid_out
-from auditlog.span import BEGIN, Span, separator
+from auditlog.span import BEGIN, END, Span, separator
 from auditlog.store.digests import DigestStore
 from auditlog.store.events import EventStore
 
 _ROWS_PER_READ = 1_000
 #: Blocks that are stored together, and after which the partition's standing is.
 _BLOCKS_PER_WRITE = 16
-#: Marks that one run looks at. The others wait, which costs reads.
-_MOST_MARKS = 5_000
+#: Marks that one run looks at, and that it looks at together. The others wait.
+_MOST_MARKS = 20_000
+_MARKS_TOGETHER = 100
+#: A digest that was begun so long ago was stored at least a minute ago.
+_SEEN_AFTER = digest.MAX_RUN + clock.MINUTE
 _BUCKETS = [bucket_kind(number) for number in range(digest.BUCKETS)]
 
 
@@ -63,91 +67,104 @@ class Builder:
         digested yet, strongly consistent. Raises `OutOfTime`, or `UnavailableError`
         where a table is busy: what was built until then stays.
         """
-        self._marks = self._digests.all_marks(self.partition, most=_MOST_MARKS)
+        marks = self._digests.all_marks(self.partition, most=_MOST_MARKS + 1)
+        self._marks, further = marks[:_MOST_MARKS], marks[_MOST_MARKS:]
+        settled = [mark for mark in self._marks if mark.at + digest.SETTLED <= self.began]
+        # What was marked from there on is not known: it may be anything.
+        self._marks += [Mark(Span(mark.span.first, END), self.began) for mark in further]
         standing = self._digests.standing(self.partition, consistent=True)
-        untouched: list[Mark] = []
-        for span, marks in _stretches(self._settled):
-            if not self._repair(span, standing):
-                untouched += marks
-        standing = self._extend(standing)
-        self._extend_segments(standing)
-        # Only what this run found in order: what it has just stored may not be seen
-        # everywhere yet, and by the next run it is.
-        old = [mark for mark in untouched if mark.at + digest.MARK_KEPT <= self.began]
-        self._digests.remove_marks(self.partition, old)
-        self.marks_removed += len(old)
-        return len(old) == len(self._marks)
+        for span, of_span in _stretches(settled):
+            if self.is_over():
+                raise OutOfTime
+            self._repair(span, of_span, standing)
+        self._extend_segments(self._extend(standing))
+        return self.marks_removed == len(marks)
 
     @property
     def _digests(self) -> DigestStore:
         return self.events.digests
 
-    @property
-    def _settled(self) -> list[Mark]:
-        """The marks whose writers are done: what is begun now has what they wrote."""
-        return [mark for mark in self._marks if mark.at + digest.SETTLED <= self.began]
+    def _is_due(self, stored: Stored) -> bool:
+        """Whether to build a stale digest again.
 
-    def _is_unsettled(self, span: Span) -> bool:
-        """Whether a digest of this span would be stale as soon as it is stored."""
-        return digest.is_stale(self.began, span, self._marks)
+        While somebody writes there it would be stale at once; but not for ever, or
+        the marks would pile up.
+        """
+        settled = not digest.is_stale(self.began, stored.span, self._marks)
+        return settled or stored.at + digest.MARK_KEPT <= self.began
 
     # -- late events ------------------------------------------------------------------------
 
-    def _repair(self, span: Span, standing: Standing) -> bool:
-        """Builds again what is stale where late events were written; whether there was anything."""
-        blocks = self._repair_blocks(span, standing)
-        segments = self._repair_segments(span, standing)
-        below = Span(BEGIN, standing.sealed).within(span)
-        orphans = self._remove_orphans(below, BLOCK, [BLOCK_COUNTS])
-        below = Span(BEGIN, standing.segmented).within(span)
-        orphans = self._remove_orphans(below, SEGMENT, [SEGMENT_COUNTS, *_BUCKETS]) or orphans
-        return blocks or segments or orphans
+    def _repair(self, span: Span, marks: Sequence[Mark], standing: Standing) -> None:
+        """Removes the marks that are not needed any more, and builds again what is stale."""
+        blocks, counts = self._of(BLOCK, span), self._of(BLOCK_COUNTS, span)
+        segments, totals = self._of(SEGMENT, span), self._of(SEGMENT_COUNTS, span)
+        stale_blocks = self._stale(blocks, counts)
+        stale_segments = self._stale(segments, totals)
+        sealed = Span(BEGIN, standing.sealed).within(span)
+        segmented = Span(BEGIN, standing.segmented).within(span)
+        orphans = self._remove_orphans(sealed, blocks, [BLOCK_COUNTS])
+        orphans += self._remove_orphans(segmented, segments, [SEGMENT_COUNTS, *_BUCKETS])
+        if not orphans:
+            whole = [*blocks, *counts, *segments, *totals]
+            parts = [*_without(blocks, counts), *_without(segments, totals)]
+            self._remove_marks(marks, whole, parts)
+        for stored in stale_blocks:
+            if stored.span.first >= standing.sealed:
+                # Of a run that ended before it could say so.
+                self._remove_blocks([stored.span.first])
+            elif self._is_due(stored):
+                self._rebuild(stored.span)
+        for stored in stale_segments:
+            if stored.span.first >= standing.segmented:
+                self._remove_segments([stored.span.first])
+            elif self._is_due(stored):
+                self._store_segments(stored.span, self._blocks_of(stored.span))
 
-    def _remove_orphans(self, span: Span, kind: str, others: Sequence[str]) -> bool:
-        """Removes what belongs to a digest that is gone; whether there was anything.
+    def _remove_marks(
+        self, marks: Sequence[Mark], digests: Sequence[Stored], not_whole: Sequence[Stored]
+    ) -> None:
+        """Removes the marks under which every digest has what was written, and is seen by all.
+
+        That is what this run found: what it stores itself, some readers may not see yet.
+        """
+        gone = [
+            mark
+            for mark in marks
+            if mark.at + digest.MARK_KEPT <= self.began
+            and not any(mark.span.meets(each.span) for each in not_whole)
+            and all(
+                mark.at + digest.SETTLED <= each.at <= self.began - _SEEN_AFTER
+                for each in digests
+                if mark.span.meets(each.span)
+            )
+        ]
+        self._digests.remove_marks(self.partition, gone)
+        self.marks_removed += len(gone)
+
+    def _remove_orphans(self, span: Span, whole: Sequence[Stored], others: Sequence[str]) -> int:
+        """Removes what belongs to a digest that is gone; how many there were.
 
         Nothing of ours takes the first one away and leaves the others. But nobody
         would look at them again, and they would be believed once the mark is gone.
         """
-        if span.is_empty:
-            return False
-        whole = self._of(kind, span)
         gaps = [part for part, own in laid_out(span, whole) if own is None]
         spans = {stored.span for stored in whole}
-        found = False
-        for other in others if gaps else ():
-            lost = [each for gap in gaps for each in self._of(other, gap) if each.span not in spans]
-            self._digests.remove(self.partition, other, [each.span.first for each in lost])
-            found = found or bool(lost)
+        found = 0
+        for kind in others if gaps else ():
+            lost = [each for gap in gaps for each in self._of(kind, gap) if each.span not in spans]
+            self._digests.remove(self.partition, kind, [each.span.first for each in lost])
+            found += len(lost)
         return found
 
-    def _repair_blocks(self, span: Span, standing: Standing) -> bool:
-        stale = self._stale(span, BLOCK, BLOCK_COUNTS)
-        for stored in stale:
-            if stored.span.first >= standing.sealed:
-                # Of a run that ended before it could say so.
-                self._remove_blocks([stored.span.first])
-            elif not self._is_unsettled(stored.span):
-                self._rebuild(stored.span)
-        return bool(stale)
-
-    def _repair_segments(self, span: Span, standing: Standing) -> bool:
-        stale = self._stale(span, SEGMENT, SEGMENT_COUNTS)
-        for stored in stale:
-            if stored.span.first >= standing.segmented:
-                self._remove_segments([stored.span.first])
-            elif (blocks := self._blocks_of(stored.span)) is not None:
-                self._store_segments(stored.span, blocks)
-        return bool(stale)
-
-    def _stale(self, span: Span, first_stored: str, last_stored: str) -> list[Stored]:
-        """What meets a span and was begun too early, or is not there as a whole."""
-        last = {each.span: each for each in self._of(last_stored, span)}
+    def _stale(self, first_stored: Sequence[Stored], last_stored: Sequence[Stored]) -> list[Stored]:
+        """Those that were begun too early, or are not there as a whole."""
+        last = {each.span: each.at for each in last_stored}
         return [
             stored
-            for stored in self._of(first_stored, span)
+            for stored in first_stored
             if stored.span not in last
-            or digest.is_stale(min(stored.at, last[stored.span].at), stored.span, self._marks)
+            or digest.is_stale(min(stored.at, last[stored.span]), stored.span, self._marks)
         ]
 
     def _of(self, kind: str, span: Span) -> list[Stored]:
@@ -201,7 +218,9 @@ class Builder:
     def _block(self, events: Sequence[StoredEvent], span: Span) -> tuple[Stored, Counts]:
         if self.is_over():
             raise OutOfTime
-        return digest.block(events, span, self.began), Counts.of(events)
+        records = [json.loads(canonical.unpack(event.packed)) for event in events]
+        read = list(zip(events, records, strict=True))
+        return digest.block(read, span, self.began), Counts.of(read)
 
     def _rows(self, span: Span) -> Iterator[StoredEvent]:
         """The events of a span, oldest first, strongly consistent."""
@@ -239,8 +258,6 @@ class Builder:
             )
             end = ahead[-1].span.end if ahead else standing.sealed
             blocks = self._blocks_of(Span(standing.segmented, end))
-            if blocks is None:
-                return
             if len(blocks) >= SEGMENT_BLOCKS:
                 self._store_segments(Span(standing.segmented, end), blocks)
                 # A crash here leaves segments that are built again, in the same place.
@@ -250,27 +267,27 @@ class Builder:
                 standing = replace(standing, loose=len(blocks))
             self._digests.stand(self.partition, standing)
 
-    def _blocks_of(self, span: Span) -> list[Digest] | None:
-        """The blocks that a segment of this span is made of, or None where some must wait.
+    def _blocks_of(self, span: Span) -> list[Digest]:
+        """The blocks that a segment of this span is made of.
 
         What is missing of them, or overlaps, or is damaged or without counts, is built.
         """
         counted = {stored.span for stored in self._of(BLOCK_COUNTS, span)}
-        found: list[Digest | None] = []
+        found: list[Digest] = []
         for part, stored in laid_out(span, self._of(BLOCK, span)):
             own = stored if stored and stored.span == part and part in counted else None
-            if own is not None and (block := digest.read(own)) is not None:
-                found.append(block)
-            elif self._is_unsettled(part):
-                return None
-            else:
-                found += map(digest.read, self._rebuild(part))
-        blocks = [block for block in found if block is not None]
-        return blocks if len(blocks) == len(found) else None
+            block = None if own is None else digest.read(own)
+            built = (
+                [digest.read(each) for each in self._rebuild(part)] if block is None else [block]
+            )
+            found += [each for each in built if each is not None]
+        return found
 
     def _store_segments(self, span: Span, blocks: Sequence[Digest]) -> None:
         """Segments of exactly this span, in the place of all that began in it."""
         counts = {stored.span: stored for stored in self._of(BLOCK_COUNTS, span)}
+        if not blocks or any(block.span not in counts for block in blocks):
+            return  # Another builder is at it; what is not whole is built by the next run.
         groups = _grouped(blocks)
         before = {s.span.first for s in self._of(SEGMENT, span) if s.span.first >= span.first}
         begun = [
@@ -289,14 +306,13 @@ class Builder:
         self._remove_segments(sorted(before - {types.span.first for types, _ in made}))
 
     def _begun(self, parts: Sequence[Digest | Stored]) -> int:
-        """As of when what these parts say is known: now, where nothing is stale among them.
+        """As of when what these parts say is known: now, but for those that are stale.
 
         A late event that was written since one of them was begun has a mark, which
         this run has seen, or which was not settled when it began.
         """
-        if any(digest.is_stale(part.at, part.span, self._marks) for part in parts):
-            return min(part.at for part in parts)
-        return self.began
+        stale = [p.at for p in parts if digest.is_stale(p.at, p.span, self._marks)]
+        return min([self.began, *stale])
 
     def _remove_segments(self, firsts: Sequence[str]) -> None:
         self._digests.remove(self.partition, SEGMENT_COUNTS, firsts)
@@ -308,14 +324,26 @@ class Builder:
 def _batches(
     made: Iterable[tuple[Stored, Counts]],
 ) -> Iterator[list[tuple[Stored, Counts]]]:
+    """So many at a time; what was made before there was no time left is not lost."""
     batch: list[tuple[Stored, Counts]] = []
-    for each in made:
-        batch.append(each)
-        if len(batch) == _BLOCKS_PER_WRITE:
+    try:
+        for each in made:
+            batch.append(each)
+            if len(batch) == _BLOCKS_PER_WRITE:
+                yield batch
+                batch = []
+    except OutOfTime:
+        if batch:
             yield batch
-            batch = []
+        raise
     if batch:
         yield batch
+
+
+def _without(first_stored: Sequence[Stored], last_stored: Sequence[Stored]) -> list[Stored]:
+    """Those of which what is stored last is not there."""
+    spans = {stored.span for stored in last_stored}
+    return [stored for stored in first_stored if stored.span not in spans]
 
 
 def _total(counts: Sequence[Stored]) -> bytes:
@@ -330,17 +358,11 @@ def _total(counts: Sequence[Stored]) -> bytes:
 
 
 def _stretches(marks: Iterable[Mark]) -> Iterator[tuple[Span, list[Mark]]]:
-    """Marks that overlap, together, with the span that they have in all."""
-    gathered: list[Mark] = []
-    end = BEGIN
-    for mark in sorted(marks, key=lambda each: each.span):
-        if gathered and mark.span.first > end:
-            yield Span(gathered[0].span.first, end), gathered
-            gathered = []
-        end = max(end, mark.span.end) if gathered else mark.span.end
-        gathered.append(mark)
-    if gathered:
-        yield Span(gathered[0].span.first, end), gathered
+    """Marks in order, some together, with the span from the first of them to the last."""
+    ordered = sorted(marks, key=lambda each: each.span)
+    for start in range(0, len(ordered), _MARKS_TOGETHER):
+        some = ordered[start : start + _MARKS_TOGETHER]
+        yield Span(some[0].span.first, max(mark.span.end for mark in some)), some
 
 
 def _grouped(blocks: Sequence[Digest]) -> list[Sequence[Digest]]:

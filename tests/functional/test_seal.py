@@ -1,5 +1,6 @@
 """The scheduled function that digests the log, on the real stores: what it builds, the races."""
 
+import dataclasses
 import itertools
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -20,7 +21,7 @@ from auditlog.sieve import Blocks, Segments
 from auditlog.span import EVERYTHING, Span
 from auditlog.store.events import EventStore, Outcome
 from auditlog.store.reader import Reader
-from seal.builder import Builder
+from seal.builder import Builder, OutOfTime
 from tests.functional.conftest import ORG, Context, Watched, World, an_event, sample
 
 LONG = Context(300_000)
@@ -134,6 +135,7 @@ def test_the_schedule_digests_what_was_published_and_then_leaves_it_alone(
 
     assert first == {
         "partitions": 1, "blocks": 6, "segments": 1, "marks_removed": 0, "unfinished": 0,
+        "failed": 0,
     }  # fmt: skip
     again = seal.handler.handler(sample("triggers/schedule-seal"), LONG)
     assert (again["partitions"], again["blocks"]) == (1, 0)
@@ -395,6 +397,117 @@ class TestABuilderThatEnds:
 
 class _EndedError(Exception):
     """The builder's process ended."""
+
+
+def run() -> dict[str, int]:
+    return seal.handler.handler(sample("triggers/schedule-seal"), LONG)
+
+
+def test_what_is_read_to_be_relied_on_is_read_with_strong_consistency(
+    world: World, time_: Clock
+) -> None:
+    insert(world, time_, new(time_, *range(0, 40 * clock.SECOND, clock.SECOND)))
+    time_.pass_(clock.HOUR)
+    asked: list[dict[str, Any]] = []
+
+    class Noting:
+        def query(self, **arguments: Any) -> Any:
+            asked.append(arguments)
+            return world.dynamodb.query(**arguments)
+
+        def __getattr__(self, name: str) -> Any:
+            return getattr(world.dynamodb, name)
+
+    client: Any = Noting()
+    events = EventStore(client, world.events_table, world.digests_table)
+    Builder(ORG, events, time_.now, lambda: False).run()
+    of_events = [each for each in asked if each["TableName"] == world.events_table]
+    assert of_events
+    assert all(each["ConsistentRead"] for each in of_events)
+    asked.clear()
+    wanted = filters.parse(FOR_ANN, CATALOG, hidden_by_default=True)
+    asked_for = plan.page(ACME.layout, wanted, plan.span_of(wanted, 0), order="desc", limit=7)
+    Reader(events).run(asked_for)
+    marks = [e for e in asked if e["ExpressionAttributeValues"][":pk"]["S"] == f"mark/{ORG}"]
+    assert [each["ConsistentRead"] for each in marks] == [True]
+
+
+def test_a_mark_that_begins_before_the_range_of_a_search_counts(world: World, time_: Clock) -> None:
+    minute = clock.MINUTE
+    insert(world, time_, new(time_, *range(0, 60 * minute, minute)))
+    start = time_.now
+    time_.pass_(3 * clock.HOUR)
+    build(world, time_)
+    late = new(time_, *(time_.now - start + age * minute for age in (55, 30, 5)), **ANN)
+    insert(world, time_, late)
+    assert len(world.log.digests.all_marks(ORG, most=9)) == 1
+    since = clock.text(start - 40 * minute)
+    until = clock.text(start - 10 * minute)
+    for _ in range(8):
+        assert found(world, {**FOR_ANN, "since": [since], "until": [until]}) == [late[1].record.id]
+        time_.pass_(5 * minute)
+        build(world, time_)
+
+
+def test_a_clock_that_is_stuck_does_not_pile_up_marks(world: World, time_: Clock) -> None:
+    insert(world, time_, new(time_, *range(0, 40 * clock.SECOND, clock.SECOND)))
+    stuck = time_.now - 7 * clock.SECOND
+    time_.pass_(clock.HOUR)
+    build(world, time_)
+    hers: list[NewEvent] = []
+    most = 0
+    for _ in range(30):
+        hers += new(time_, time_.now - stuck, **ANN)
+        insert(world, time_, hers[-1:])
+        time_.pass_(4 * clock.MINUTE)
+        build(world, time_)
+        most = max(most, len(world.log.digests.all_marks(ORG, most=100)))
+    assert most < 16
+    assert found(world, FOR_ANN) == ids(hers)
+
+
+def test_that_an_org_is_active_is_remembered_once(world: World, time_: Clock) -> None:
+    for _ in range(10):
+        insert(world, time_, new(time_, 0))
+        time_.pass_(6 * clock.MINUTE)
+        run()
+    rows = [row for row in world.rows(world.digests_table) if row["pk"]["S"] == "active"]
+    assert len(rows) == 1
+
+
+def test_none_waits_for_ever_behind_others_that_use_their_time(
+    world: World, time_: Clock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    names = ["big#0", "big#1", "big#2", "big#3", "small"]
+    world.log.digests.say_active(names, time_.now)
+    had_turns: set[str] = set()
+    moments = itertools.count(0, 100)
+    monkeypatch.setattr(clock, "monotonic", lambda: next(moments))
+
+    def busy_run(builder: Builder) -> bool:
+        had_turns.add(builder.partition)
+        raise OutOfTime
+
+    monkeypatch.setattr(Builder, "run", busy_run)
+    for _ in range(10):
+        run()
+        time_.pass_(5 * clock.MINUTE)
+    assert had_turns == set(names)
+
+
+def test_one_that_is_broken_does_not_keep_the_others(world: World, time_: Clock) -> None:
+    for partition in ("a", "z"):
+        for one in new(time_, *range(0, 20 * clock.SECOND, clock.SECOND)):
+            insert(world, time_, [dataclasses.replace(one, partition=partition)])
+    row = next(row for row in world.rows() if row["pk"]["S"] == "a")
+    broken = {**row, "r": {"B": b"\xff?"}}
+    world.dynamodb.put_item(TableName=world.events_table, Item=broken)
+    time_.pass_(clock.HOUR)
+    for _ in range(2):
+        assert run()["failed"] == 1
+        time_.pass_(5 * clock.MINUTE)
+    assert world.log.digests.standing("a").sealed == "0"
+    assert world.log.digests.standing("z").sealed != "0"
 
 
 def test_several_orgs_side_by_side_and_shards(world: World, time_: Clock) -> None:

@@ -104,7 +104,8 @@ class EventStore:
             # A crash from here on leaves marks over what was never written. They
             # cost reads, until `seal` has built the digests anew and removes them.
             outcomes = self._write(firsts, deadline)
-            if self._monotonic() - began > MAX_WRITE / clock.SECOND:
+            took = max((self._monotonic() - began) * clock.SECOND, self._now() - now)
+            if took > MAX_WRITE:
                 # So late that a digest may have been begun in between.
                 self._mark(firsts.values(), self._now(), deadline)
         except UnavailableError:

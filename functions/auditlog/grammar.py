@@ -88,6 +88,8 @@ def _refusal(at: int, found: str, expected: str) -> MalformedError:
 def _term(query: str, at: int) -> tuple[Term, int]:
     negated = query[at] == "-"
     at += negated
+    if negated and query[at : at + 1] == "-":
+        raise _refusal(at, '"-"', "one - before a term, or quotes around the text")
     name = _NAME.match(query, at)
     if name is None:
         if operator := _OPERATOR.match(query, at):

@@ -84,15 +84,12 @@ class Layout:
     def changed(self, shards: int, since: int, *, now: int) -> "Layout":
         """The same with so many shards from `since` on. Raises `ValueError` with what is wrong.
 
-        A change that has not taken hold yet can be replaced as long as there
-        is notice enough.
+        A change that is ahead is replaced as long as there is notice enough; one
+        that is nearer takes hold, and this one after it.
         """
         if since < now + MIN_NOTICE:
             raise ValueError("a change of shards holds at the earliest in 30 minutes")
-        pending = [at for at, _ in self.changes if at >= now]
-        if any(at < now + MIN_NOTICE for at in pending if at):
-            raise ValueError("the change before it is about to take hold; wait until it has")
-        kept = [(at, n) for at, n in self.changes if at < now]
+        kept = [(at, n) for at, n in self.changes if at < now + MIN_NOTICE]
         return Layout(self.org, (*kept, (since, shards)))
 
     def _partitions(self, shards: int) -> tuple[str, ...]:

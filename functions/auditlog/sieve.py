@@ -22,7 +22,11 @@ from auditlog.span import Order, Span
 #: cell costs less than asking once more.
 _CELLS_BETWEEN = 1
 #: And no more than this many, so that a page that is full need not read the rest.
-_CELLS_TOGETHER = 8
+_CELLS_TOGETHER = 16
+#: Where more of the cells than this may have a match, in so many blocks, rows are read as
+#: they come: what digests would save costs as much as they do, and many more requests.
+_DENSE = 0.6
+_LEAST_BLOCKS = 2
 #: With more values than this a filter's terms are looked for in blocks only.
 _MOST_BUCKETS = 8
 
@@ -135,6 +139,11 @@ class Sieve:
         kinds = {kind for _, of_group in self._kinds_of for kind in of_group}
         listed = sorted(kinds) if len(kinds) <= _MOST_BUCKETS else []
         return [*listed, SEGMENT] if self.wanted.names_types or not listed else listed
+
+    @property
+    def is_worth_it(self) -> bool:
+        """Whether digests rule out enough, so far, to be read in the place of the rest."""
+        return self.blocks < _LEAST_BLOCKS or self.cells < _DENSE * self.looked_at
 
     @property
     def matches_per_cell(self) -> float:

@@ -79,6 +79,7 @@ class Walk:
     _queue: deque[Piece] = field(default_factory=deque[Piece], init=False)
     _sieve: Sieve = field(init=False)
     _stands: bool = field(default=False, init=False)
+    _sifts: bool = field(default=False, init=False)
     _rows: int = field(default=0, init=False)
     _row_bytes: int = field(default=0, init=False)
     _matches: int = field(default=0, init=False)
@@ -88,7 +89,8 @@ class Walk:
     def __post_init__(self) -> None:
         self._sieve = Sieve(self.wanted, self.order, self.spent)
         # What no digest speaks of is read as it is, and nobody asks how it stands.
-        self._stands = not self._sieve.can_sift
+        self._sifts = self._sieve.can_sift
+        self._stands = not self._sifts
         self._queue.append(Rows(self.span))
 
     @property
@@ -126,6 +128,19 @@ class Walk:
         while self._queue and isinstance(front := self._queue[0], Done):
             self.found.extend(front.found)
             self._queue.popleft()
+        if self._sifts and self._queue and not self._sieve.is_worth_it:
+            self._read_on_without_digests()
+
+    def _read_on_without_digests(self) -> None:
+        """The rest as rows; how many are needed is told by what the digests said until now."""
+        rest = Span(self.bound, self.span.end)
+        if self.order == "desc":
+            rest = Span(self.span.first, self.bound)
+        self._queue, self._sifts = deque([Rows(rest)]), False
+        cells = self._sieve.cells
+        self._rows += cells * _LEAST_ROWS
+        self._row_bytes += cells * digest.CELL_BYTES
+        self._matches += round(cells * self._matches_per_cell)
 
     def _stand(self, standing: Standing) -> None:
         """The span as it is digested."""
@@ -164,7 +179,7 @@ class Walk:
 
     def _is_long(self, piece: Piece) -> bool:
         """Whether there is more of it than one read brings, so that the rest can wait."""
-        return not self._sieve.can_sift or (isinstance(piece, Rows) and piece.many)
+        return not self._sifts or (isinstance(piece, Rows) and piece.many)
 
     def _hope(self, piece: Piece) -> float:
         """How many matches a piece may have, as far as that can be told."""

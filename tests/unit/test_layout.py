@@ -206,7 +206,7 @@ def test_a_change_that_is_ahead_is_replaced_by_the_next() -> None:
     assert of.org == sooner.org == after.org == "acme"
 
 
-def test_a_change_needs_notice_and_so_does_the_one_that_it_replaces() -> None:
+def test_a_change_needs_notice_and_one_that_is_too_near_to_be_replaced_comes_first() -> None:
     of = Layout("acme")
     assert of.changed(8, NOW + MIN_NOTICE, now=NOW).changes[-1] == (NOW + MIN_NOTICE, 8)
     for since in (NOW + MIN_NOTICE - 1, NOW, 0, -1):
@@ -214,8 +214,11 @@ def test_a_change_needs_notice_and_so_does_the_one_that_it_replaces() -> None:
             of.changed(8, since, now=NOW)
     pending = of.changed(8, NOW + MIN_NOTICE, now=NOW)
     for now in (NOW + 1, NOW + MIN_NOTICE):
-        with pytest.raises(ValueError, match="about to take hold"):
-            pending.changed(3, now + MIN_NOTICE, now=now)
+        both = pending.changed(3, now + MIN_NOTICE, now=now)
+        assert both.changes == (*pending.changes, (now + MIN_NOTICE, 3))
+    assert pending.changed(3, NOW + MIN_NOTICE, now=NOW).changes == (
+        (0, 1), (NOW + MIN_NOTICE, 3),
+    )  # fmt: skip
     assert len(pending.changed(3, NOW + 2 * MIN_NOTICE + 1, now=NOW + MIN_NOTICE + 1).changes) == 3
 
 

@@ -88,7 +88,7 @@ def translated() -> Generator[None]:
         ) from error
     except (NoCredentialsError, NoRegionError) as error:
         raise CommandError(
-            f"AWS: {error}", hint="Set AWS_PROFILE, or AWS_REGION and credentials."
+            f"AWS: {error}", hint="Set AWS_PROFILE, or AWS_DEFAULT_REGION and credentials."
         ) from error
     except BotoCoreError as error:
         raise CommandError(f"AWS: {error}", hint="Is the stack up, and the network?") from error

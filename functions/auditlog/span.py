@@ -49,10 +49,6 @@ class Span:
         """Whether they have anything in common."""
         return max(self.first, other.first) < min(self.end, other.end)
 
-    def covers(self, other: "Span") -> bool:
-        """Whether all of `other` is in it."""
-        return self.first <= other.first and other.end <= self.end
-
     @property
     def is_empty(self) -> bool:
         """Whether no id can be in it."""

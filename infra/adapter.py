@@ -109,7 +109,11 @@ TREATMENTS: Mapping[str, Treatment] = {
                 "Timeout",
                 "TracingConfig",
             }
-        )
+        ),
+        stripped={
+            "RecursiveLoop": "dropped; the emulator counts a function that invokes itself, "
+            "not one that does so through a queue",
+        },
     ),
     "AWS::Lambda::Permission": Treatment(
         kept=frozenset({"Action", "FunctionName", "Principal", "SourceArn"})

@@ -28,7 +28,11 @@ class Tables:
     def __init__(self, scope: Construct) -> None:
         """Declare all three."""
         self.events = _kept_table(scope, "events", time_to_live_attribute="ttl")
-        self.control = _kept_table(scope, "control")
+        # In `control` only what is of no use once an export's file is gone carries a
+        # `ttl`: the steps of its work (`slices#…`) and which request led to it
+        # (`asked#…`). Nothing else ever may: orgs, keys and exports are there for good,
+        # and an expiry is no condition that a write could check.
+        self.control = _kept_table(scope, "control", time_to_live_attribute="ttl")
         self.digests = _digests_table(scope)
 
 

@@ -43,9 +43,10 @@ class NewExport(TypedDict):
 
     __pydantic_config__ = _STRICT  # pyright: ignore[reportGeneralTypeIssues] -- as above
 
-    format: Literal["json", "ndjson"]
+    format: Literal["json", "ndjson", "csv"]
     compression: NotRequired[Literal["gzip", "none"]]
-    profile: NotRequired[Literal["native"]]
+    profile: NotRequired[Literal["native", "hf"]]
+    bom: NotRequired[bool]
     q: NotRequired[str]
     type: NotRequired[_Values]
     actor: NotRequired[_Values]

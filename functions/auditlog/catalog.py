@@ -20,7 +20,7 @@ from typing import Final, Self
 from auditlog import catalog_file
 from auditlog.catalog_file import MAX_NAME_LENGTH, OPERATIONS, EventType, is_name
 
-__all__ = ["MAX_NAME_LENGTH", "OPERATIONS", "Catalog", "EventType", "TypeMatch"]
+__all__ = ["MAX_NAME_LENGTH", "OPERATIONS", "Catalog", "EventType", "TypeMatch", "enumerated"]
 
 _COMPARED_LENGTH: Final = 64
 _FAMILY = re.compile(r"[a-z][a-z0-9_]*(?:\.[A-Za-z0-9_]+)*")
@@ -172,14 +172,22 @@ class Catalog:
         They are data: braces and brackets in them mean nothing. A type that the catalog does
         not know any more gets a plain general sentence.
         """
+        values = {"actor": actor, "targets": enumerated(targets), "type": type_name}
+        parts = self.sentence_parts(type_name, has_targets=bool(targets))
+        return "".join([values[part] if at % 2 else part for at, part in enumerate(parts)])
+
+    def sentence_parts(self, type_name: str, *, has_targets: bool) -> list[str]:
+        """A type's sentence in parts: every second one names what stands there.
+
+        That is `actor`, `targets` or `type`.
+        """
         known = self.get(type_name)
         sentence = known.sentence if known else _LOST_TYPE_SENTENCE
-        values = {"actor": actor, "targets": _enumerated(targets), "type": type_name}
-        sentence = _OPTIONAL.sub(r"\1" if targets else "", sentence)
-        return _PLACE.sub(lambda place: values[place[1]], sentence)
+        return _PLACE.split(_OPTIONAL.sub(r"\1" if has_targets else "", sentence))
 
 
-def _enumerated(names: Sequence[str]) -> str:
+def enumerated(names: Sequence[str]) -> str:
+    """Names as a sentence lists them; of more than three, two and how many more."""
     match names:
         case [first, second, third]:
             return f"{first}, {second} and {third}"

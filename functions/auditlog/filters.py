@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, TypeVar
 
-from auditlog import clock, grammar, qualifiers
+from auditlog import clock, grammar, privacy, qualifiers
 from auditlog.catalog import Catalog
 from auditlog.errors import Fault, MalformedError
 from auditlog.grammar import Term
@@ -140,7 +140,7 @@ def parse(
     times, of_query = _clauses(terms)
     parameters = {clause.qualifier: sorted({v.text for v in clause.wanted}) for clause in clauses}
     singles = {
-        "q": query or None,
+        "q": _without_addresses(query, terms) if query else None,
         "since": None if since is None else clock.text(since),
         "until": None if until is None else clock.text(until),
         "include_hidden": "true" if include_hidden else "false",
@@ -216,6 +216,16 @@ class _Reader:
         except ValueError as error:
             self.faults.append(Fault(str(error), parameter=name))
             return []
+
+
+def _without_addresses(query: str, terms: Iterable[tuple[Term, Value]]) -> str:
+    """A query that finds the same and names no full address: this is kept, and shown."""
+    for term, _ in sorted(terms, key=lambda each: each[0].at, reverse=True):
+        if term.qualifier == "ip":
+            address, _, length = term.value.partition("/")
+            if not length or privacy.network(term.value).prefixlen >= privacy.kept_bits(address):
+                query = query[: term.at] + privacy.truncate(address) + query[term.end :]
+    return query
 
 
 def _clauses(terms: Iterable[tuple[Term, Value]]) -> tuple[Range, list[Clause]]:

@@ -48,12 +48,13 @@ _ESCAPED = re.compile(r'\\(["\\])')
 
 @dataclass(frozen=True, slots=True)
 class Term:
-    """One condition. `at` is where its value starts, in characters from 0."""
+    """One condition. Its value stands from `at` up to `end`, in characters from 0."""
 
     qualifier: str
     value: str
     negated: bool
     at: int
+    end: int
 
 
 def parse(query: str) -> list[Term]:
@@ -97,7 +98,7 @@ def _term(query: str, at: int) -> tuple[Term, int]:
                 at, operator[0], 'a term: the same qualifier twice means "or", and "-" "not"'
             )
         value, end = _value(query, at, "a word, a qualifier or a quoted phrase")
-        return Term(TEXT, value, negated, at), end
+        return Term(TEXT, value, negated, at, end), end
     qualifier = ALIASES.get(name[1], name[1])
     if qualifier not in QUALIFIERS:
         near = difflib.get_close_matches(name[1].lower(), _NAMES, n=1, cutoff=0.0)[0]
@@ -105,7 +106,7 @@ def _term(query: str, at: int) -> tuple[Term, int]:
         raise _refusal(at, f'"{name[1]}:"', expected)
     at = name.end()
     value, end = _value(query, at, f"a value for {name[1]}:")
-    return Term(qualifier, value, negated, at), end
+    return Term(qualifier, value, negated, at, end), end
 
 
 def _value(query: str, at: int, expected: str) -> tuple[str, int]:

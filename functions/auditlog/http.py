@@ -43,7 +43,7 @@ from auditlog.telemetry import count, logger
 KEY_CACHED_FOR = 30.0
 _MOST_CACHED = 1_000
 _MOST_PARAMETERS = 1_000
-_WITHIN_ORG = re.compile(r"/v1/orgs/([^/]*)")
+_WITHIN_ORG = re.compile(r"/(?:v1/orgs|api/organizations)/([^/]*)")
 _BEARER = re.compile(r"[Bb][Ee][Aa][Rr][Ee][Rr] +(\S+)")
 MAX_ACTOR_LENGTH = 256
 _REPLACED = "\ufffd"

@@ -21,8 +21,9 @@ from auditlog.errors import (
 )
 from auditlog.event import EVENT
 from auditlog.exports import State
+from auditlog.formats import Compression, Format, Profile
 from auditlog.keys import Grant
-from auditlog.routes import DOWNLOAD_EXPORT, ROUTES, Route
+from auditlog.routes import DOWNLOAD_EXPORT, REFERENCE_EXPORT, ROUTES, Route
 from auditlog.timeline import INTERVALS
 
 _REF = "#/components/schemas/"
@@ -100,6 +101,8 @@ def _failures(route: Route) -> list[type[ProblemError]]:
         found += [TooLargeError, InvalidError]
     if route is DOWNLOAD_EXPORT:
         found += [ConflictError, GoneError]
+    if route is REFERENCE_EXPORT:
+        found.append(ConflictError)
     return sorted(found, key=lambda error: error.status)
 
 
@@ -261,9 +264,10 @@ def _answers() -> dict[str, Any]:
         "Export": _object(
             id=_TEXT,
             state={"enum": [state.value for state in State]},
-            format={"enum": ["json", "ndjson"]},
-            compression={"enum": ["gzip", "none"]},
-            profile={"const": "native"},
+            format={"enum": [each.value for each in Format]},
+            compression={"enum": [each.value for each in Compression]},
+            profile={"enum": [each.value for each in Profile]},
+            bom={"type": "boolean"},
             filter={"type": "object", "additionalProperties": _array(_TEXT)},
             requested_by=_object(id=_TEXT, name=_TEXT, credential=_TEXT),
             created_at=_TIME,
@@ -273,8 +277,10 @@ def _answers() -> dict[str, Any]:
                 events=_COUNT, fraction={"type": "number", "minimum": 0, "maximum": 1}
             ),
             events={"type": ["integer", "null"]},
+            left_out={"type": ["integer", "null"]},
             bytes={"type": ["integer", "null"]},
             download_url={"type": ["string", "null"], "format": "uri"},
+            manifest_url={"type": ["string", "null"], "format": "uri"},
             error={"type": ["string", "null"]},
         ),
         "Exports": _object(exports=_array({"$ref": _REF + "Export"})),

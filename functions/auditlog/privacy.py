@@ -38,11 +38,18 @@ def block(truncated: str) -> Network:
     return _block(_parse(truncated))
 
 
+def kept_bits(address: str) -> int:
+    """How many bits of an address are kept when it is truncated."""
+    return _KEPT_BITS[_parse(address).version]
+
+
 def network(text: str) -> Network:
     """The block that a filter names: one address, or a CIDR block.
 
     Bits behind the prefix length are ignored, and a block of IPv4-mapped
-    addresses is the IPv4 block that it carries. Raises `ValueError`.
+    addresses is the IPv4 block that it carries. What is narrower than a stored
+    block becomes that block: it finds the same, and says no more than is stored.
+    Raises `ValueError`.
     """
     if "%" in text:
         raise ValueError("expected an address without a zone")
@@ -52,8 +59,9 @@ def network(text: str) -> Network:
         raise ValueError("expected an IPv4 or IPv6 address, or a CIDR block") from None
     if isinstance(found, IPv6Network) and found.subnet_of(_MAPPED):
         carried = found.network_address.ipv4_mapped
-        return ip_network(f"{carried}/{found.prefixlen - 96}")
-    return found
+        found = ip_network(f"{carried}/{found.prefixlen - 96}")
+    kept = _KEPT_BITS[found.version]
+    return found if found.prefixlen <= kept else found.supernet(new_prefix=kept)
 
 
 def _parse(address: str) -> IPv4Address | IPv6Address:

@@ -11,8 +11,8 @@ from dataclasses import dataclass
 from typing import Any
 
 from auditlog import clock, privacy, terms
+from auditlog.answers import summary
 from auditlog.catalog import OPERATIONS, Catalog
-from auditlog.formats import summary
 
 ACTOR_TYPES = ("user", "service_account", "system")
 

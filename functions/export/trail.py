@@ -5,7 +5,7 @@ from typing import Any
 from auditlog import clock, event, intake
 from auditlog.catalog import Catalog
 from auditlog.errors import UnavailableError
-from auditlog.exports import PROFILE, Export
+from auditlog.exports import Export
 from auditlog.http import Caller, Request
 from auditlog.orgs import Org
 from auditlog.settings import SETTINGS
@@ -28,7 +28,7 @@ def record_request(export: Export, request: Request, org: Org, catalog: Catalog)
         "metadata": {
             "format": export.format.value,
             "compression": export.compression.value,
-            "profile": PROFILE,
+            "profile": export.profile.value,
             "filter": dict(export.filter),
         },
         "key": export.id,

@@ -6,7 +6,8 @@ from urllib.parse import urlencode
 
 from aws_lambda_powertools.utilities.typing import LambdaContext
 
-from auditlog import canonical, clock, cursor, filters, formats, plan, routes, timeline
+from auditlog import canonical, clock, cursor, filters, plan, routes, timeline
+from auditlog.answers import Answers
 from auditlog.catalog import Catalog
 from auditlog.errors import NotFoundError
 from auditlog.event import MAX_AHEAD, id_time, is_id
@@ -26,6 +27,7 @@ from query import parameters
 PATIENCE = 10.0
 
 _catalog = Catalog.default()
+_answers = Answers(_catalog)
 
 
 def _events() -> EventStore:
@@ -98,7 +100,7 @@ def search(request: Request) -> Answer:
             "read_units": METER.spent.since(before).read,
             "round_trips": reader.round_trips,
         }
-    shown = [formats.answer(found.event, found.record, _catalog) for found in page.found]
+    shown = [_answers.of(found.event, found.record) for found in page.found]
     events = b'{"events":[' + b",".join(shown) + b"],"
     return Answer(200, events + json.dumps(answer)[1:].encode(), headers)
 
@@ -137,7 +139,7 @@ def event(request: Request) -> Answer:
         found = _events().get(org.layout.partition(event_id), event_id)
     if found is None:
         raise NotFoundError("No such event.")
-    return Answer(200, formats.answer(found, canonical.unpack(found.packed), _catalog))
+    return Answer(200, _answers.of(found, canonical.unpack(found.packed)))
 
 
 def _count(spent: Spent) -> None:

@@ -1,6 +1,5 @@
-"""What is measured on: the laptop stack's own sample events, and a bucket in memory."""
+"""What is measured on: the laptop stack's own sample events."""
 
-import hashlib
 from collections.abc import Iterator
 from datetime import UTC, datetime
 from itertools import count, islice
@@ -57,64 +56,3 @@ def store(dynoxide: Dynoxide, name: str) -> tuple[EventStore, list[str]]:
     """
     tables = [dynoxide.create_table(name), dynoxide.create_table(f"{name}-digests")]
     return EventStore(dynoxide.client(), *tables, now=lambda: 0), tables
-
-
-class Bucket:
-    """As much of S3 as an export needs; counts the bytes and forgets them.
-
-    Slices are remembered by size alone, so that what is measured is the job
-    and not this.
-    """
-
-    def __init__(self) -> None:
-        self.bytes = 0
-        self._sizes: dict[str, int] = {}
-
-    def put_object(self, *, Key: str, Body: bytes, **_: Any) -> dict[str, Any]:  # noqa: N803 -- S3's own names
-        """Takes an object."""
-        self._sizes[Key] = len(Body)
-        self.bytes = len(Body)
-        return {}
-
-    def create_multipart_upload(self, *, Key: str, **_: Any) -> dict[str, Any]:  # noqa: N803 -- as above
-        """Begins an upload."""
-        self._sizes[Key] = 0
-        return {"UploadId": Key}
-
-    def upload_part(self, *, Key: str, Body: bytes, **_: Any) -> dict[str, Any]:  # noqa: N803 -- as above
-        """Takes a part."""
-        self._sizes[Key] += len(Body)
-        return {"ETag": hashlib.md5(Body, usedforsecurity=False).hexdigest()}
-
-    def upload_part_copy(self, *, Key: str, CopySourceRange: str, **_: Any) -> dict[str, Any]:  # noqa: N803 -- as above
-        """Copies a range, which costs the client nothing."""
-        first, last = CopySourceRange.removeprefix("bytes=").split("-")
-        self._sizes[Key] += int(last) - int(first) + 1
-        return {"CopyPartResult": {"ETag": "copied"}}
-
-    def complete_multipart_upload(self, *, Key: str, **_: Any) -> dict[str, Any]:  # noqa: N803 -- as above
-        """Ends an upload."""
-        self.bytes = self._sizes[Key]
-        return {}
-
-    def get_object(self, *, Range: str, **_: Any) -> dict[str, Any]:  # noqa: N803 -- as above
-        """A range of an object: so many bytes, of no content."""
-        first, last = Range.removeprefix("bytes=").split("-")
-        return {"Body": _Body(int(last) - int(first) + 1)}
-
-    def get_paginator(self, _name: str) -> Any:
-        """A listing of nothing."""
-        return _Nothing()
-
-
-class _Body:
-    def __init__(self, size: int) -> None:
-        self._size = size
-
-    def read(self) -> bytes:
-        return bytes(self._size)
-
-
-class _Nothing:
-    def paginate(self, **_: Any) -> list[Any]:
-        return []

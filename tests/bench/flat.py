@@ -1,114 +1,204 @@
-"""One export in a process of its own: `python -m tests.bench.flat EVENTS PACKING`.
+"""One export in a process of its own, from plan to finish, by the worker's own steps.
 
-Pages cost nothing to read and files nothing to keep, so that what is left is
-the job. Says in JSON how long it took and how much memory the process had at
-the most, before it and all in all.
+    run(Export(...))           what it took, by `python -m tests.bench.flat`
+
+The rows are dynoxide's, or made up as they are asked for (`endless.py`); files are kept or
+forgotten (`buckets.py`). Nothing slows it down: it books what it reads as it would, with
+so many partitions that there is room for all of it. Slices are written one after the other.
 """
 
 import json
+import math
+import secrets
 import sys
 import time
-from dataclasses import replace
-from itertools import islice
+from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import asdict, dataclass, replace
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
-from auditlog import canonical
-from auditlog.event import MAX_AHEAD, StoredEvent
-from auditlog.exports import Export, Requester, Slice, State
-from auditlog.formats import Compression, Format
-from auditlog.reads import EventsRead, Rows
+from auditlog import exports
+from auditlog.catalog import Catalog
+from auditlog.exports import Export, Requester, State
+from auditlog.formats import Compression, Format, Profile
+from auditlog.layout import MAX_SHARDS, Layout
 from auditlog.span import Span
+from auditlog.store import aws, rows
+from auditlog.store.events import EventStore
+from auditlog.store.exports import ExportStore
 from auditlog.store.objects import ObjectStore
+from auditlog.store.pace import Pace
 from auditlog.store.reader import Reader
-from export.job import _PER_PAGE, Job
-from tests.bench import corpus
+from auditlog.store.rows import RowStore
+from auditlog.store.slices import SliceStore
+from export import cuts
+from export.assembly import finish
+from export.job import Job
+from export.slice import write_slice
+from tests.bench import buckets, large
+from tests.bench.endless import Agreeing, Pages
+from tests.bench.measure import in_a_process, most_memory
 
-EXPORT = Export(
-    id="0" * 24,
-    org=corpus.ORG,
-    state=State.QUEUED,
-    format=Format.NDJSON,
-    compression=Compression.GZIP,
-    filter={},
-    span=Span.between(0, corpus.RULES.judged_at + MAX_AHEAD),
-    requested_by=Requester("u-1", "bench", "k-1"),
-    created_at=corpus.RULES.judged_at,
-    updated_at=corpus.RULES.judged_at,
-)
-
-
-class Generated:
-    """An event store without a store: the same page, moved on, as often as asked."""
-
-    def __init__(self, number: int) -> None:
-        page = [
-            StoredEvent(r.id, r.type, 0, r.described, canonical.pack(r.data))
-            for r in islice(corpus.records(1_000), 1_000)
-        ]
-        self._page = sorted(page)
-        self._left = number
-
-    def rows(self, read: EventsRead, *, consistent: bool) -> Rows:
-        """What the job reads with; it asks again for what a page has no room for."""
-        assert consistent
-        given = self._page[: min(read.count, self._left)]
-        complete = self._left <= read.count
-        self._left -= _PER_PAGE
-        return Rows(given, complete)
+_MODULE = "tests.bench.flat"
+_PARTITIONS = 10_000
+_ACCOUNT = {
+    "AWS_ACCESS_KEY_ID": "test",
+    "AWS_SECRET_ACCESS_KEY": "test",
+    "AWS_DEFAULT_REGION": "us-east-1",
+}
 
 
-class Agreeing:
-    """An export store that takes everything and keeps nothing."""
+@dataclass(frozen=True)
+class Source:
+    """A log in an engine: its address, and the tables of events, digests and control."""
 
-    def winner(self, _export: Export, _number: int) -> Slice | None:
-        """No attempt has won before."""
-        return None
-
-    def win(self, _export: Export, attempt: Slice) -> Slice:
-        """This one wins."""
-        return attempt
-
-    def report(self, _export: Export, **_: Any) -> bool:
-        """It is wanted."""
-        return True
-
-    complete = report
+    url: str
+    events: str
+    digests: str
+    control: str
 
 
-def job(exports: Any, events: Any, export: Export, bucket: corpus.Bucket) -> Job:
-    """The job as the worker makes it."""
-    objects = ObjectStore(bucket, "bucket")  # type: ignore[arg-type] -- as much of S3 as is needed
-    return Job(
-        export,
-        corpus.CATALOG,
-        corpus.SETTINGS.layout,
-        reader=Reader(events, consistent=True),
-        exports=exports,
-        objects=objects,
-        hold=lambda: None,
-        attempt="0",
+@dataclass(frozen=True)
+class Wanted:
+    """An export to be made, `times` over; the least time counts."""
+
+    source: Source | None
+    """None for rows that are made up, `count` of them."""
+    count: int = 0
+    format: str = "json"
+    compression: str = "gzip"
+    profile: str = "native"
+    end: str | None = None
+    """Where it ends; None for the end of the log."""
+    bounds: Sequence[str] | None = None
+    """Where it is cut; None for where the worker cuts it."""
+    folder: str | None = None
+    """Where its file and manifest are kept; None where they are forgotten."""
+    times: int = 1
+
+
+@dataclass(frozen=True)
+class Took:
+    """What it took, in seconds; memory in MB, at the most and before it began."""
+
+    wall: float
+    cpu: float
+    events: int
+    bytes: int
+    slices: int
+    memory: float
+    memory_before: float
+    key: str
+    """The name of the file."""
+
+
+def run(wanted: Wanted) -> Took:
+    """Makes an export in a process of its own."""
+    if wanted.source is None:
+        wanted = replace(wanted, bounds=Pages(wanted.count).bounds)
+    engine = {"AWS_ENDPOINT_URL": wanted.source.url} if wanted.source else {}
+    return Took(**in_a_process(_MODULE, asdict(wanted), **_ACCOUNT, **engine))
+
+
+def _main(wanted: Wanted) -> Took:
+    bucket = buckets.Folder(Path(wanted.folder)) if wanted.folder else buckets.Forgetful()
+    jobs = [_job(wanted, bucket) for _ in range(wanted.times)]
+    before = most_memory()
+    took = [_made(job, wanted, bucket) for job in jobs]
+    return replace(
+        took[-1],
+        wall=min(each.wall for each in took),
+        cpu=min(each.cpu for each in took),
+        memory=most_memory(),
+        memory_before=before,
     )
 
 
-def main(count: int, compression: Compression) -> None:
-    """Run one and print what it took."""
-    bucket = corpus.Bucket()
-    export = replace(EXPORT, compression=compression)
-    ready = job(Agreeing(), Generated(count), export, bucket)
-    before, began = _highest(), time.perf_counter()
-    ready.run()
-    seconds = time.perf_counter() - began
-    said = {"seconds": seconds, "bytes": bucket.bytes, "before": before, "highest": _highest()}
-    print(json.dumps(said))
+def _made(job: Job, wanted: Wanted, bucket: buckets.Forgetful) -> Took:
+    wall, cpu = time.perf_counter(), time.process_time()
+    for span in _planned(job, wanted.bounds):
+        reached = span.first
+        while reached < span.end:
+            reached = write_slice(job, Span(reached, span.end)).span.end
+    slices = job.slices.written(job.export)
+    finish(job)
+    wall, cpu = time.perf_counter() - wall, time.process_time() - cpu
+    key = job.export.object_key
+    size, events = bucket.size(key), sum(each.events for each in slices)
+    return Took(wall, cpu, events, size, len(slices), 0.0, 0.0, key)
 
 
-def _highest() -> int:
-    # Not ru_maxrss, which a process inherits from the one that started it.
-    lines = Path("/proc/self/status").read_text().splitlines()
-    status = dict(line.split(":", 1) for line in lines)
-    return int(status["VmHWM"].split()[0]) * 1024
+def _planned(job: Job, bounds: Sequence[str] | None) -> list[Span]:
+    if bounds is None:
+        bounds = Reader(job.reader.events).run(cuts.bounds(job.layout, job.export.span))
+    if isinstance(job.slices, SliceStore):
+        assert job.slices.cut(job.export, list(bounds), job.now())
+        return job.slices.planned(job.export) or []
+    return [Span(*each) for each in pairwise([job.export.span.first, *bounds, job.export.span.end])]
+
+
+def _job(wanted: Wanted, bucket: buckets.Forgetful) -> Job:
+    if wanted.source is None:
+        pages: Any = Pages(wanted.count)
+        rows.attach(pages)
+        export = _export(wanted, pages.span)
+        return _with(export, RowStore(pages, ""), None, Agreeing(), bucket)
+    source, client = wanted.source, aws.dynamodb()
+    span = Span.between(0, large.NOW)
+    export = _export(wanted, Span(span.first, wanted.end or span.end))
+    store = ExportStore(client, source.control)
+    store.create(export)
+    job = _with(
+        export,
+        RowStore(rows.client(), source.events),
+        EventStore(client, source.events, source.digests),
+        store,
+        bucket,
+    )
+    job.slices = SliceStore(client, source.control)
+    job.pace = Pace(client, source.control, large.ORG, _PARTITIONS, now=lambda: 0)
+    return job
+
+
+def _with(export: Export, log: Any, events: Any, store: Any, bucket: Any) -> Job:
+    return Job(
+        export,
+        Catalog.default(),
+        Layout(large.ORG),
+        rows=log,
+        reader=Reader(events, consistent=True),
+        threads=ThreadPoolExecutor(MAX_SHARDS),
+        exports=store,
+        slices=store,
+        objects=ObjectStore(bucket, "bucket"),
+        pace=store,
+        hold=lambda: None,
+        attempt="0",
+        deadline=math.inf,
+        now=lambda: large.NOW,
+    )
+
+
+def _export(wanted: Wanted, span: Span) -> Export:
+    return Export(
+        id=exports.new_id(large.NOW, secrets.token_bytes),
+        org=large.ORG,
+        state=State.QUEUED,
+        format=Format(wanted.format),
+        compression=Compression(wanted.compression),
+        profile=Profile(wanted.profile),
+        bom=False,
+        filter={},
+        span=span,
+        requested_by=Requester("u-1", "bench", "k-1"),
+        created_at=large.NOW,
+        updated_at=large.NOW,
+    )
 
 
 if __name__ == "__main__":
-    main(int(sys.argv[1]), Compression(sys.argv[2]))
+    asked = json.loads(sys.argv[1])
+    made_of = asked.pop("source")
+    print(json.dumps(asdict(_main(Wanted(Source(**made_of) if made_of else None, **asked)))))

@@ -1,18 +1,22 @@
 """How a measurement is taken and shown. Nothing here asserts a time."""
 
+import json
 import os
 import platform
+import resource
 import statistics
+import subprocess
 import sys
-import threading
 import time
-from collections.abc import Callable, Generator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from importlib.metadata import version
 from pathlib import Path
+from typing import Any
 
-PACKAGES = ("boto3", "pydantic", "rfc8785", "aws-lambda-powertools")
+from infra.bundling import FUNCTIONS, ROOT
+
+PACKAGES = ("boto3", "isal", "msgspec", "pydantic", "rfc8785", "aws-lambda-powertools")
 
 
 def machine() -> str:
@@ -78,39 +82,35 @@ def percentiles(work: Callable[[], object], times: int) -> tuple[float, float]:
     return statistics.median(walls), cuts[18]
 
 
-@dataclass
-class Peak:
-    """The most resident memory of this process while it was watched, in MB, and before."""
-
-    before: float
-    highest: float
-
-    @property
-    def grown(self) -> float:
-        """How much more than before."""
-        return self.highest - self.before
+def of_programs(work: Callable[[], object]) -> Spent:
+    """Run it once; the processors' time of the programs that it runs and waits for."""
+    before, wall = _of_children(), time.perf_counter()
+    work()
+    return Spent(time.perf_counter() - wall, _of_children() - before)
 
 
-@contextmanager
-def watching_memory() -> Generator[Peak]:
-    """Watch this process's resident memory, 200 times a second."""
-    peak = Peak(_resident(), 0.0)
-    done = threading.Event()
-
-    def watch() -> None:
-        while not done.wait(0.005):
-            peak.highest = max(peak.highest, _resident())
-
-    thread = threading.Thread(target=watch)
-    thread.start()
-    try:
-        yield peak
-    finally:
-        done.set()
-        thread.join()
-        peak.highest = max(peak.highest, _resident())
+def _of_children() -> float:
+    used = resource.getrusage(resource.RUSAGE_CHILDREN)
+    return used.ru_utime + used.ru_stime
 
 
-def _resident() -> float:
-    pages = int(Path("/proc/self/statm").read_text().split()[1])
-    return pages * os.sysconf("SC_PAGESIZE") / 1e6
+def in_a_process(module: str, asked: dict[str, Any], **environment: str) -> dict[str, Any]:
+    """What `python -m module` says in JSON, asked in JSON: memory of others is not in its own."""
+    path = os.pathsep.join([str(ROOT), str(FUNCTIONS)])
+    done = subprocess.run(
+        [sys.executable, "-m", module, json.dumps(asked)],
+        cwd=ROOT,
+        env={**os.environ, **environment, "PYTHONPATH": path},
+        stdout=subprocess.PIPE,
+        check=True,
+        text=True,
+    )
+    return json.loads(done.stdout)
+
+
+def most_memory() -> float:
+    """The most resident memory that this process has had, in MB."""
+    # Not ru_maxrss, which a process inherits from the one that started it.
+    lines = Path("/proc/self/status").read_text().splitlines()
+    status = dict(line.split(":", 1) for line in lines)
+    return int(status["VmHWM"].split()[0]) * 1_024 / 1e6

@@ -1,3 +1,4 @@
+import hashlib
 import signal
 from collections.abc import Callable
 from datetime import UTC, datetime
@@ -7,7 +8,7 @@ import pytest
 
 from tests.e2e import processes
 from tests.e2e.client import Org, create_org, eventually
-from tests.e2e.downloads import ask, look, workers
+from tests.e2e.downloads import ask, held_up, is_at, look, workers
 
 FILLED = 4_000
 
@@ -51,6 +52,8 @@ def filled(stack: dict[str, Any]) -> Org:
                 "type": "repo.create",
                 "occurred_at": f"2026-01-01T00:{n // 60 % 60:02}:{n % 60:02}Z",
                 "actor": {"id": f"u-{n % 17}"},
+                # What does not compress: an export of them has to book its reads.
+                "metadata": {"commit": hashlib.sha256(str(n).encode()).hexdigest()},
                 "key": str(n),
             }
             for n in range(start, start + 1_000)
@@ -63,16 +66,19 @@ def filled(stack: dict[str, Any]) -> Org:
 
 
 @pytest.fixture(scope="session")
-def killed(stack: dict[str, Any], filled: Org) -> dict[str, Any]:
-    """An export whose worker was killed after it had begun, as it was just then.
+def killed(stack: dict[str, Any], filled: Org) -> dict[str, dict[str, Any]]:
+    """Exports whose workers were killed, by the step that was begun, as they were just then.
 
-    Its message is held for a minute more; `test_recovery` looks what became of it.
+    Their messages are held for a minute more; `test_recovery` looks what became of them.
     """
-    asked = ask(filled, type="repo", compression="none")
-    eventually(lambda: look(filled, asked["id"])["state"] == "running", every=0.01)
-    started = workers(stack)
-    processes.send(signal.SIGSTOP, started)
-    stopped = look(filled, asked["id"])
-    processes.send(signal.SIGKILL, started)
-    eventually(lambda: not any(map(processes.alive, started)))
-    return stopped
+    found: dict[str, dict[str, Any]] = {}
+    with held_up(filled, 60):
+        for step, request in {"plan": {"type": "repo"}, "slice": {}}.items():
+            asked = ask(filled, **request)
+            eventually(lambda: is_at(filled, asked["id"], step), every=0.005)  # noqa: B023 -- at once
+            started = workers(stack)
+            processes.send(signal.SIGSTOP, started)
+            found[step] = look(filled, asked["id"])
+            processes.send(signal.SIGKILL, started)
+            eventually(lambda: not any(map(processes.alive, started)))  # noqa: B023 -- the same
+    return found

@@ -73,7 +73,7 @@ def test_a_grant_opens_its_own_routes_and_no_others(
     every = [route for found in opened.values() for route in found]
     assert sorted(every) == sorted(routes)
     assert opened["events:write"] == {("POST", "/v1/orgs/{org}/events")}
-    assert all("/exports" in path for _, path in opened["exports:create"])
+    assert all("/export" in path for _, path in opened["exports:create"])
     assert all("/keys" in path for _, path in opened["org:admin"])
 
 

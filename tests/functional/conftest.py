@@ -30,7 +30,7 @@ import record.handler
 from auditlog import bootstrap, clock, keys, routes, telemetry
 from auditlog.keys import Grant
 from auditlog.settings import SETTINGS
-from auditlog.store import aws
+from auditlog.store import aws, rows
 from auditlog.store.control import ControlStore
 from auditlog.store.events import EventStore
 from auditlog.store.exports import ExportStore
@@ -121,6 +121,7 @@ class World:
     """One deployment. Replace a client by a faulty one to see what becomes of it."""
 
     dynamodb: Any
+    log_rows: Any
     s3: Any
     sqs: Any
     secretsmanager: Any
@@ -256,13 +257,41 @@ class World:
         assert answer.status == 202, answer.text
         return answer.json["id"]
 
-    def work(self, export_id: str, *, tries: int = 1, org: str = ORG) -> None:
-        """Give the export's message to a worker."""
+    def work(self) -> int:
+        """Give the messages of the exports queue to workers until none is left; how many."""
+        return sum(1 for _ in iter(self.deliver, False))
+
+    def deliver(
+        self, sqs: Any = None, *, tries: int | None = None, milliseconds: int = 900_000
+    ) -> bool:
+        """Give the next message of the exports queue to a worker; False where there is none.
+
+        What the worker raises is raised, and the message is there again. `sqs` is the
+        client that delivers, where the workers' own is a faulty one.
+        """
+        queue = {"QueueUrl": self.queues["exports"]}
+        sqs = sqs or self.sqs
+        found = sqs.receive_message(
+            **queue, MaxNumberOfMessages=1, MessageSystemAttributeNames=["All"]
+        ).get("Messages")
+        if not found:
+            return False
+        [got] = found
+        receipt = queue | {"ReceiptHandle": got["ReceiptHandle"]}
         event = sample("triggers/sqs-export")
         [message] = event["Records"]
-        message["body"] = json.dumps({"org": org, "export_id": export_id})
-        message["attributes"]["ApproximateReceiveCount"] = str(tries)
-        assert export.worker.handler(event, Context()) == {"batchItemFailures": []}
+        message["messageId"] = got["MessageId"]
+        message["receiptHandle"] = got["ReceiptHandle"]
+        message["body"] = got["Body"]
+        received = got["Attributes"]["ApproximateReceiveCount"]
+        message["attributes"]["ApproximateReceiveCount"] = str(tries or received)
+        try:
+            assert export.worker.handler(event, Context(milliseconds)) == {"batchItemFailures": []}
+        except BaseException:
+            sqs.change_message_visibility(**receipt, VisibilityTimeout=0)
+            raise
+        sqs.delete_message(**receipt)
+        return True
 
     def shown(self, export_id: str) -> dict[str, Any]:
         answer = self.call("GET", f"/v1/orgs/{ORG}/exports/{export_id}")
@@ -317,7 +346,8 @@ def clients(dynoxide: Dynoxide) -> SimpleNamespace:
         patch.delenv("AWS_ENDPOINT_URL", raising=False)
         patch.setenv("AWS_ENDPOINT_URL_DYNAMODB", dynoxide.url)
         names = ("dynamodb", "s3", "sqs", "secretsmanager")
-        return SimpleNamespace(**{name: getattr(aws, name).__wrapped__() for name in names})
+        made = {name: getattr(aws, name).__wrapped__() for name in names}
+        return SimpleNamespace(**made, log_rows=rows.client.__wrapped__())
 
 
 @pytest.fixture
@@ -328,6 +358,7 @@ def world(clients: SimpleNamespace, monkeypatch: pytest.MonkeyPatch) -> Iterator
     with mock_aws():
         made = World(
             dynamodb=clients.dynamodb,
+            log_rows=clients.log_rows,
             s3=clients.s3,
             sqs=clients.sqs,
             secretsmanager=clients.secretsmanager,
@@ -339,6 +370,7 @@ def world(clients: SimpleNamespace, monkeypatch: pytest.MonkeyPatch) -> Iterator
             create_table(clients.dynamodb, table)
         for name in ("dynamodb", "s3", "sqs", "secretsmanager"):
             monkeypatch.setattr(aws, name, lambda name=name: getattr(made, name))
+        monkeypatch.setattr(rows, "client", lambda: made.log_rows)
         aws.secret.cache_clear()
         made.s3.create_bucket(Bucket=made.bucket)
         for name in ("inbox", "exports", "rejects"):

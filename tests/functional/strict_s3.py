@@ -59,6 +59,12 @@ class StrictS3:
         self.files.pop(Key, None)
         return {}
 
+    def delete_objects(self, *, Bucket: str, Delete: dict[str, Any]) -> Any:
+        assert 1 <= len(Delete["Objects"]) <= 1_000
+        for each in Delete["Objects"]:
+            self.files.pop(each["Key"], None)
+        return {}
+
     def create_multipart_upload(
         self, *, Bucket: str, Key: str, ChecksumAlgorithm: str, **about: Any
     ) -> Any:

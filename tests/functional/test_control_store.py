@@ -10,12 +10,15 @@ from botocore.exceptions import ClientError, ConnectTimeoutError
 
 from auditlog import bootstrap, clock, keys
 from auditlog.errors import ConflictError, NotFoundError, StoreError, UnavailableError
-from auditlog.exports import Export, Requester, Slice, State
-from auditlog.formats import Compression, Format
+from auditlog.event import first_id
+from auditlog.exports import KEPT_FOR, Cuts, Export, Requester, Slice, State
+from auditlog.formats import Compression, Format, Profile
 from auditlog.keys import Grant
 from auditlog.orgs import Org
-from auditlog.span import Span
+from auditlog.span import BEGIN, Span
 from auditlog.store import aws
+from auditlog.store.exports import Pointer
+from auditlog.store.slices import SliceStore, export_key
 from tests.functional.conftest import ORG, Watched, World
 
 NOW = 1_780_000_000_000_000
@@ -28,6 +31,8 @@ def an_export(**changes: Any) -> Export:
         state=State.QUEUED,
         format=Format.JSON,
         compression=Compression.GZIP,
+        profile=Profile.NATIVE,
+        bom=False,
         filter={"type": ["repo"], "include_hidden": ["true"]},
         span=Span.between(0, NOW),
         requested_by=Requester("usr_1", "Ada", "key1"),
@@ -38,7 +43,15 @@ def an_export(**changes: Any) -> Export:
 
 
 def finish(world: World, export: Export) -> bool:
-    return world.exports.complete(export, events=3, size=9, completed_at=NOW, expires_at=NOW + 1)
+    return world.exports.complete(
+        export, events=3, left_out=2, size=9, completed_at=NOW, expires_at=NOW + 1
+    )
+
+
+def stored(world: World, export: Export) -> Export:
+    found = world.exports.get(export.org, export.id)
+    assert found is not None
+    return found
 
 
 def org_of(world: World, name: str) -> Org:
@@ -206,11 +219,31 @@ class TestExports:
             world.exports.create(an_export(state=State.READY))
         assert world.exports.get(ORG, export.id) == export
 
+    def test_what_was_asked_for_is_read_as_it_was_made(self, world: World) -> None:
+        made = [
+            an_export(id="1", format=Format.CSV, bom=True),
+            an_export(id="2", format=Format.NDJSON, profile=Profile.HF),
+        ]
+        for export in made:
+            world.exports.create(export)
+        assert [world.exports.get(ORG, export.id) for export in made] == made
+        assert world.exports.newest(ORG) == made[::-1]
+
+    def test_one_that_was_made_before_there_were_profiles_is_read(self, world: World) -> None:
+        export = an_export()
+        world.exports.create(export)
+        world.dynamodb.update_item(
+            TableName=world.control_table,
+            Key=export_key(ORG, export.id),
+            UpdateExpression="REMOVE profile, bom",
+        )
+        assert world.exports.get(ORG, export.id) == export
+
     @pytest.mark.parametrize(
         ("reached", "allowed"),
         [
-            (State.QUEUED, {"report", "fail", "cancel"}),
-            (State.RUNNING, {"report", "complete", "fail", "cancel"}),
+            (State.QUEUED, {"cut", "fail", "cancel"}),
+            (State.RUNNING, {"cut", "win", "complete", "fail", "cancel"}),
             (State.READY, {"expire"}),
             (State.FAILED, set()),
             (State.CANCELLED, set()),
@@ -220,8 +253,10 @@ class TestExports:
     def test_each_change_of_state_from_each_state(
         self, world: World, reached: State, allowed: set[str]
     ) -> None:
+        slices = SliceStore(world.dynamodb, world.control_table)
         changes = {
-            "report": lambda e: world.exports.report(e, events=1, fraction=0.25, now=NOW),
+            "cut": lambda e: slices.cut(e, Cuts((), 1, 9), NOW),
+            "win": lambda e: slices.win(e, Slice(e.span), wanted=e.span, now=NOW),
             "complete": lambda e: finish(world, e),
             "fail": lambda e: world.exports.fail(e, "why", NOW),
             "cancel": lambda e: world.exports.cancel(e, NOW),
@@ -239,34 +274,89 @@ class TestExports:
 
     def test_what_is_reported_is_read(self, world: World) -> None:
         export = an_export()
+        slices = SliceStore(world.dynamodb, world.control_table)
         world.exports.create(export)
-        assert world.exports.report(export, events=7, fraction=1 / 3, now=NOW + 5)
-        found = world.exports.get(ORG, export.id)
-        assert found is not None
+        assert not world.exports.is_running(export)
+        assert slices.cut(export, Cuts((first_id(NOW // 2),), 1, 9), NOW + 4)
+        found = stored(world, export)
+        assert (found.state, found.slices, found.slices_done) == (State.RUNNING, 2, 0)
+        assert (found.updated_at, found.fraction) == (NOW + 4, 0.0)
+        first = Span(export.span.first, first_id(NOW // 2))
+        assert slices.win(export, Slice(first, events=7), wanted=first, now=NOW + 5)
+        found = stored(world, export)
         assert (found.state, found.events_so_far, found.updated_at) == (State.RUNNING, 7, NOW + 5)
-        assert found.fraction == pytest.approx(1 / 3)
+        assert (found.slices, found.slices_done, found.fraction) == (2, 1, 0.5)
+        assert world.exports.is_running(export)
+        assert stored(world, export) == found
         assert finish(world, export)
-        found = world.exports.get(ORG, export.id)
-        assert found is not None
+        assert not world.exports.is_running(export)
+        found = stored(world, export)
         assert (found.state, found.events, found.bytes) == (State.READY, 3, 9)
+        assert (found.left_out, found.events_so_far, found.fraction) == (2, 3, 1.0)
+        assert (found.completed_at, found.expires_at) == (NOW, NOW + 1)
 
     def test_a_change_of_an_export_that_is_not_there_makes_none(self, world: World) -> None:
         before = world.rows(world.control_table)
         assert not world.exports.cancel(an_export(), NOW)
         assert not finish(world, an_export())
+        assert not world.exports.is_running(an_export())
         assert world.rows(world.control_table) == before
 
     def test_of_two_attempts_at_a_slice_the_first_wins_and_both_are_told(
         self, world: World
     ) -> None:
-        export = an_export()
-        assert world.exports.winner(export, 0) is None
-        first, second = Slice(0, "a", 1, 2), Slice(0, "b", 3, 4)
-        assert world.exports.win(export, first) == first
-        assert world.exports.win(export, second) == first
-        assert world.exports.winner(export, 0) == first
-        assert world.exports.winner(export, 1) is None
-        assert world.exports.winner(an_export(id="2"), 0) is None
+        export = an_export(state=State.RUNNING)
+        slices = SliceStore(world.dynamodb, world.control_table)
+        world.exports.create(export)
+        first, second = Slice(export.span, "a", bytes=1), Slice(export.span, "b", bytes=3)
+        assert slices.won(export, export.span.first) is None
+        assert slices.win(export, first, wanted=export.span, now=NOW)
+        assert not slices.win(export, second, wanted=export.span, now=NOW)
+        assert slices.won(export, export.span.first) == first
+        assert slices.won(export, first_id(NOW // 2)) is None
+        assert slices.won(an_export(id="2"), export.span.first) is None
+
+
+class TestPointers:
+    """Which export those who ask for the same again and again are led to."""
+
+    def test_is_read_as_it_was_made_and_is_nobody_elses(self, world: World) -> None:
+        pointer = Pointer("x1", NOW)
+        assert world.exports.pointer(ORG, "name") is None
+        assert world.exports.point(ORG, "name", pointer, instead_of=None)
+        assert world.exports.pointer(ORG, "name") == pointer
+        assert world.exports.pointer(ORG, "other") is None
+        assert world.exports.pointer("umbrella", "name") is None
+        assert world.exports.newest(ORG) == []
+
+    def test_holds_only_over_what_was_read(self, world: World) -> None:
+        first, second, third = (Pointer(f"x{n}", NOW + n) for n in range(3))
+        assert not world.exports.point(ORG, "name", second, instead_of=first)
+        assert world.exports.pointer(ORG, "name") is None
+        assert world.exports.point(ORG, "name", first, instead_of=None)
+        assert not world.exports.point(ORG, "name", second, instead_of=None)
+        assert world.exports.point(ORG, "name", second, instead_of=first)
+        assert not world.exports.point(ORG, "name", third, instead_of=first)
+        assert world.exports.pointer(ORG, "name") == second
+
+    def test_of_those_who_point_at_the_same_time_one_wins(self, world: World) -> None:
+        store, together = world.exports, threading.Barrier(8)
+        before: Pointer | None = None
+        for turn in range(2):
+
+            def point(number: int, before: Pointer | None = before, turn: int = turn) -> Any:
+                pointer = Pointer(f"x{turn}-{number}", NOW + turn)
+                together.wait(10)
+                return pointer if store.point(ORG, "n", pointer, instead_of=before) else None
+
+            with ThreadPoolExecutor(8) as pool:
+                [before] = [each for each in pool.map(point, range(8)) if each is not None]
+            assert store.pointer(ORG, "n") == before
+
+    def test_goes_once_its_export_is_gone(self, world: World) -> None:
+        world.exports.point(ORG, "name", Pointer("x1", NOW), instead_of=None)
+        [item] = [r for r in world.rows(world.control_table) if r["pk"]["S"] == f"asked#{ORG}"]
+        assert int(item["ttl"]["N"]) == (NOW + KEPT_FOR) // clock.SECOND
 
 
 @pytest.mark.parametrize(
@@ -313,7 +403,9 @@ def test_aws_errors_in_our_own_words(
         lambda: world.exports.get(ORG, "x"),
         lambda: world.exports.newest(ORG),
         lambda: world.exports.cancel(an_export(), NOW),
-        lambda: world.exports.win(an_export(), Slice(0, "a", 1, 1)),
+        lambda: world.exports.is_running(an_export()),
+        lambda: world.exports.pointer(ORG, "x"),
+        lambda: world.exports.point(ORG, "x", Pointer("y", NOW), instead_of=None),
     ):
         with pytest.raises(expected) as caught:
             attempt()
@@ -322,11 +414,13 @@ def test_aws_errors_in_our_own_words(
 
 def test_everything_in_the_control_table_is_read_with_strong_consistency(world: World) -> None:
     weak: list[str] = []
+    seen: list[str] = []
     sound = world.dynamodb
 
     class Client:
         def __getattr__(self, name: str) -> Any:
             def called(**arguments: Any) -> Any:
+                seen.append(name)
                 if not arguments["ConsistentRead"]:
                     weak.append(name)
                 return getattr(sound, name)(**arguments)
@@ -340,6 +434,11 @@ def test_everything_in_the_control_table_is_read_with_strong_consistency(world: 
     list(world.control.orgs())
     world.exports.newest(ORG)
     world.exports.get(ORG, "x")
-    world.exports.winner(an_export(), 0)
+    world.exports.pointer(ORG, "x")
+    slices = SliceStore(world.dynamodb, world.control_table)
+    slices.cuts(an_export())
+    slices.won(an_export(), BEGIN)
+    slices.written(an_export())
     assert weak == []
+    assert len(seen) >= 10
     assert clock.now() > NOW

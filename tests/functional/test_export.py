@@ -41,9 +41,9 @@ def test_the_sample_of_the_trigger(world: World) -> None:
     assert answer.status == 202
     shown = answer.json
     assert set(shown) == {
-        "id", "state", "format", "compression", "profile", "filter", "requested_by",
-        "created_at", "completed_at", "expires_at", "progress", "events", "bytes",
-        "download_url", "error",
+        "id", "state", "format", "compression", "profile", "bom", "filter", "requested_by",
+        "created_at", "completed_at", "expires_at", "progress", "events", "left_out", "bytes",
+        "download_url", "manifest_url", "error",
     }  # fmt: skip
     assert shown["state"] == "queued"
     assert shown["progress"] == {"events": 0, "fraction": 0.0}
@@ -59,8 +59,10 @@ def test_the_sample_of_the_trigger(world: World) -> None:
 def test_the_message_of_the_trigger_of_an_export_that_is_not_there(world: World) -> None:
     before = world.everything()
     event = sample("triggers/sqs-export")
-    world.work(json.loads(event["Records"][0]["body"])["export_id"])
-    world.work("x", org="no-such-org")
+    absent = json.dumps({"org": "no-such-org", "export_id": "x"})
+    for body in (event["Records"][0]["body"], absent):
+        world.sqs.send_message(QueueUrl=world.queues["exports"], MessageBody=body)
+    assert world.work() == 2
     assert world.everything() == before
 
 
@@ -74,7 +76,7 @@ def test_a_file_holds_exactly_the_events_in_order(
     moments = [now - clock.HOUR + (7 * n % 600) for n in range(count)]
     world.publish(*events_at(*moments, description="as it was"))
     export_id = world.ask_export(format=form, compression=compression, type="repo")
-    world.work(export_id)
+    world.work()
     shown = world.shown(export_id)
     data = world.file(export_id)
     events = parsed(data, form, compression)
@@ -83,18 +85,19 @@ def test_a_file_holds_exactly_the_events_in_order(
     assert len(events) == count
     assert (shown["state"], shown["events"], shown["bytes"]) == ("ready", count, len(data))
     assert shown["progress"] == {"events": count, "fraction": 1.0}
-    assert len(world.objects()) == 1  # and no slice is left
+    key = world.objects()[0]
+    assert world.objects() == [key, f"{key}.manifest.json"]  # and no slice is left
 
 
 def test_a_file_without_a_filter_has_the_hidden_and_the_request_itself(world: World) -> None:
     world.publish(an_event(), an_event(type=TYPE))
     export_id = world.ask_export()
-    world.work(export_id)
+    world.work()
     events = parsed(world.file(export_id), "ndjson", "none")
     assert events == everything(world)
     assert events[-1]["targets"] == [{"type": "export", "id": export_id}]
     without = world.ask_export(include_hidden=False)
-    world.work(without)
+    world.work()
     assert [e["type"] for e in parsed(world.file(without), "ndjson", "none")] == ["repo.create"]
 
 
@@ -113,7 +116,7 @@ def test_a_filter_that_matches_nothing_makes_an_empty_file(
     world.publish(an_event())
     for form, empty in (("json", b"[]\n"), ("ndjson", b"")):
         export_id = world.ask_export(format=form, **asked)
-        world.work(export_id)
+        world.work()
         assert world.file(export_id) == empty
         assert world.shown(export_id)["events"] == 0
 
@@ -123,7 +126,7 @@ def test_an_event_as_large_as_can_be(world: World) -> None:
     event["metadata"]["text"] = '"' * ((MAX_EVENT_BYTES - len(canonical.encode(event))) // 2)
     world.publish(an_event(), event, an_event())
     export_id = world.ask_export(format="json", type="repo")
-    world.work(export_id)
+    world.work()
     assert json.loads(world.file(export_id)) == everything(world)[:3]
 
 
@@ -140,7 +143,7 @@ def test_a_filter_means_what_it_means_in_a_search(world: World) -> None:
         {"type": ["repo.*", "org"], "include_hidden": False},
     ):
         export_id = world.ask_export(**asked)
-        world.work(export_id)
+        world.work()
         query: dict[str, Any] = {
             name: json.dumps(value) if isinstance(value, bool) else value
             for name, value in ({"include_hidden": True} | asked).items()
@@ -157,7 +160,7 @@ def test_the_bounds_are_frozen_when_it_is_asked_for(
     inside, outside = now + 14 * clock.MINUTE, now + 16 * clock.MINUTE
     monkeypatch.setattr(clock, "now", lambda: now + clock.HOUR)
     world.publish(*events_at(inside, outside))
-    world.work(export_id)
+    world.work()
     events = parsed(world.file(export_id), "ndjson", "none")
     assert [e["occurred_at"] for e in events] == [clock.text(inside)]
 
@@ -169,7 +172,7 @@ def test_nothing_past_its_time_is_exported(world: World, monkeypatch: pytest.Mon
     answer = world.call(
         "POST", "/v1/orgs/brief/exports", key=key, body={"format": "json", "type": "repo"}
     )
-    world.work(answer.json["id"], org="brief")
+    world.work()
     path = f"/v1/orgs/brief/exports/{answer.json['id']}"
     assert world.call("GET", path, key=key).json["events"] == 1
 
@@ -242,10 +245,13 @@ def test_what_cannot_be_recorded_is_not_begun(world: World) -> None:
 @pytest.mark.parametrize(
     ("asked", "pointer"),
     [
-        ({"format": "csv"}, "/format"),
+        ({"format": "xml"}, "/format"),
+        ({"format": "csv", "profile": "hf"}, "/format"),
+        ({"bom": True}, "/bom"),
+        ({"bom": "yes", "format": "csv"}, "/bom"),
         ({"format": None}, "/format"),
         ({"compression": "zstd"}, "/compression"),
-        ({"profile": "hf"}, "/profile"),
+        ({"profile": "github"}, "/profile"),
         ({"type": "repo.craete"}, "/type"),
         ({"type": [1]}, "/type/0"),
         ({"since": ["2026-01-01", "2026-01-02"]}, "/since"),
@@ -272,7 +278,7 @@ def test_the_states_of_an_export_and_what_can_be_downloaded(
     export_id = world.ask_export()
     download = f"{PATH}/{export_id}/download"
     world.call("GET", download).is_problem(409)
-    world.work(export_id)
+    world.work()
     shown, now = world.shown(export_id), clock.now()
     assert shown["state"] == "ready"
     assert clock.parse(shown["expires_at"]) - clock.parse(shown["completed_at"]) == 7 * clock.DAY
@@ -297,7 +303,7 @@ def test_a_deleted_export_has_no_file_and_stays_in_the_list(
 ) -> None:
     export_id = world.ask_export()
     if done:
-        world.work(export_id)
+        world.work()
     for _ in range(2):
         answer = world.call("DELETE", f"{PATH}/{export_id}")
         assert (answer.status, answer.text) == (204, "")
@@ -305,7 +311,7 @@ def test_a_deleted_export_has_no_file_and_stays_in_the_list(
         assert world.objects() == []
     world.call("GET", f"{PATH}/{export_id}/download").is_problem(410 if done else 409)
     # What is late does not wake it.
-    world.work(export_id)
+    world.work()
     assert world.shown(export_id)["state"] == state
     assert world.objects() == []
 
@@ -328,7 +334,7 @@ def test_an_export_of_which_nothing_is_heard_has_failed(
 
 def test_after_too_many_tries_it_fails_and_says_so(world: World) -> None:
     export_id = world.ask_export()
-    world.work(export_id, tries=4)
+    assert world.deliver(tries=4)
     shown = world.shown(export_id)
     assert (shown["state"], shown["download_url"]) == ("failed", None)
     assert "3 times" in shown["error"]
@@ -347,7 +353,7 @@ def test_the_list_is_newest_first_and_of_a_hundred(world: World) -> None:
 def test_another_orgs_exports_are_not_there(world: World) -> None:
     stranger = world.org("umbrella")
     export_id = world.ask_export()
-    world.work(export_id)
+    world.work()
     before = world.everything()
     for method, path in (("GET", ""), ("DELETE", ""), ("GET", "/download")):
         theirs = f"/v1/orgs/umbrella/exports/{export_id}{path}"

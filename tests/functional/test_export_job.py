@@ -1,7 +1,8 @@
-"""The export job under every fault: ends with exactly the right file, or says why not."""
+"""An export under every fault: ends with exactly the right file, or says why not."""
 
 import contextlib
 import json
+import random
 from collections.abc import Callable, Iterator
 from typing import Any
 
@@ -11,10 +12,14 @@ from botocore.exceptions import ClientError
 import export.worker
 from auditlog import clock
 from auditlog.errors import AuditlogError
-from auditlog.layout import Layout
 from auditlog.store import objects
-from tests.functional.conftest import ORG, Watched, World, an_event, pages
+from export import cuts, feed, job, patience
+from tests.functional.conftest import ORG, Watched, World, an_event
+from tests.functional.memory_sqs import MemorySqs
 from tests.functional.strict_s3 import StrictS3
+
+EVENTS = 60
+CRASH_POINTS = 200
 
 
 class KilledError(BaseException):
@@ -33,51 +38,90 @@ def refused(name: str) -> BaseException:
     return ClientError({"Error": {"Code": "AccessDenied"}}, name)
 
 
-class Holding:
-    """SQS, which knows the receipt of a message that it never gave."""
+KINDS = {"die": die, "busy": busy, "refused": refused}
+#: Whole logs take one way through the code, filters another, and each format has its own.
+SHAPES: dict[str, dict[str, Any]] = {
+    "json": {"format": "json", "compression": "none"},
+    "json, packed": {"format": "json", "compression": "gzip"},
+    "ndjson of a filter": {"format": "ndjson", "compression": "gzip", "actor": "usr_1"},
+    "csv": {"format": "csv", "compression": "none", "bom": True},
+    "the reference's": {"format": "json", "compression": "none", "profile": "hf"},
+}
 
-    def __init__(self, client: Any) -> None:
-        self._client = client
-
-    def __getattr__(self, name: str) -> Any:
-        return getattr(self._client, name)
-
-    @staticmethod
-    def change_message_visibility(**_arguments: Any) -> Any:
-        return {}
+STEPS = {
+    "gzip": {
+        "get_item", "query", "update_item", "transact_write_items", "change_message_visibility",
+        "put_object", "list_objects_v2", "delete_objects", "send_message",
+    },
+}  # fmt: skip
+STEPS["none"] = STEPS["gzip"] | {
+    "create_multipart_upload", "upload_part", "complete_multipart_upload", "get_object",
+}  # fmt: skip
 
 
 class Setting:
-    """A world whose S3 is strict, with parts small enough that one run takes every step."""
+    """A world with a strict S3 and a queue of our own, small enough to take every step in one run.
+
+    There are some five slices, of which each is written in parts, and parts that are copied.
+    """
 
     def __init__(self, world: World) -> None:
         self.world = world
         self.s3 = world.s3 = StrictS3()
-        world.sqs = Holding(world.sqs)
-        self.sound = (world.dynamodb, world.s3, world.sqs)
-        world.publish(*[an_event(metadata={"n": n, "text": f"{n:x}" * 30}) for n in range(40)])
-        self.expected = [e for page in pages(world, order="asc", limit=1_000) for e in page]
+        self.sqs = world.sqs = MemorySqs()
+        self.sound = (world.dynamodb, world.log_rows, world.s3, world.sqs)
+        self.until = clock.text(clock.now() - 30 * clock.SECOND)
+        others = [an_event(type="aws.s3.PutObject", description="not the reference's")] * 3
+        world.publish(
+            *[an_event(metadata={"n": n, "text": f"{n:x}" * 40}) for n in range(EVENTS)], *others
+        )
         self.calls: list[str] = []
 
-    def ask(self, **asked: Any) -> str:
-        how = {"type": "repo.create", "format": "json", "compression": "none"}
-        return self.world.ask_export(**how | asked)
+    def ask(self, **shape: Any) -> str:
+        """Asks for what was there when the test began."""
+        return self.world.ask_export(until=self.until, **shape)
 
     def watch(self, fault: Callable[..., Any]) -> None:
         self.calls = []
-        self.world.dynamodb, self.world.s3, self.world.sqs = (
-            Watched(client, fault, self.calls) for client in self.sound
-        )
+        for name, client in zip(("dynamodb", "log_rows", "s3", "sqs"), self.sound, strict=True):
+            setattr(self.world, name, Watched(client, fault, self.calls))
 
     def mend(self) -> None:
-        self.world.dynamodb, self.world.s3, self.world.sqs = self.sound
+        self.world.dynamodb, self.world.log_rows, self.world.s3, self.world.sqs = self.sound
 
-    def is_right(self, export_id: str) -> None:
+    @contextlib.contextmanager
+    def mended(self) -> Any:
+        """In here everything is as it should be."""
+        watched = (self.world.dynamodb, self.world.log_rows, self.world.s3, self.world.sqs)
+        self.mend()
+        yield
+        self.world.dynamodb, self.world.log_rows, self.world.s3, self.world.sqs = watched
+
+    def work(self, before: Callable[[], object] = lambda: None) -> int:
+        """Delivers all there is until nothing is left; how often a worker raised."""
+        raised = 0
+        while True:
+            before()
+            try:
+                if not self.world.deliver(self.sqs):
+                    return raised
+            except (KilledError, AuditlogError):
+                raised += 1
+
+    def file(self, export_id: str) -> tuple[bytes, dict[str, Any]]:
+        """A finished file, and what its manifest says that is not about the export itself."""
         found = self.world.exports.get(ORG, export_id)
         assert found is not None
         data = self.s3.files[found.object_key]
-        assert json.loads(data) == self.expected
-        assert (found.bytes, found.events) == (len(data), len(self.expected))
+        about = json.loads(self.s3.files[found.manifest_key])
+        assert (
+            (found.bytes, found.events)
+            == (len(data), about["events"])
+            == (about["bytes"], found.events)
+        )
+        assert set(self.s3.files) >= {found.object_key, found.manifest_key}
+        assert not [key for key in self.s3.files if "/slices/" in key and found.id in key]
+        return data, {name: about[name] for name in about if name not in {"export", "file"}}
 
 
 @pytest.fixture
@@ -85,145 +129,157 @@ def setting(world: World, monkeypatch: pytest.MonkeyPatch) -> Setting:
     monkeypatch.setattr(objects, "MIN_PART", 3_000)
     monkeypatch.setattr(objects, "_PART", 4_000)
     monkeypatch.setattr(objects, "MAX_COPY", 4_000)
+    monkeypatch.setattr(cuts, "SLICE_EVENTS", 12)
+    monkeypatch.setattr(cuts, "_FINE", 6)
+    monkeypatch.setattr(feed, "_BATCH_BYTES", 3_000)
+    monkeypatch.setattr(patience, "_FIRST_WAIT", 0.0001)
+    monkeypatch.setattr(patience, "_LONGEST_WAIT", 0.0001)
     return Setting(world)
 
 
-def steps(setting: Setting) -> Iterator[int]:
-    """The number of each call of an undisturbed attempt."""
-    export_id = setting.ask()
+def undisturbed(setting: Setting, shape: dict[str, Any]) -> tuple[tuple[bytes, Any], list[str]]:
+    """The file of an export that nothing disturbs, and every call that it took."""
+    export_id = setting.ask(**shape)
     setting.watch(lambda _name, _number, call: call())
-    setting.world.work(export_id)
+    assert setting.work() == 0
     setting.mend()
-    setting.is_right(export_id)
-    seen = set(setting.calls)
-    assert {
-        "get_item",
-        "query",
-        "put_item",
-        "update_item",
-        "change_message_visibility",
-        "put_object",
-        "create_multipart_upload",
-        "upload_part",
-        "upload_part_copy",
-        "complete_multipart_upload",
-        "get_object",
-        "list_objects_v2",
-        "delete_object",
-    } == seen
-    return iter(range(len(setting.calls)))
+    made = setting.file(export_id)
+    assert made[1]["events"] >= EVENTS
+    return made, list(setting.calls)
 
 
-@pytest.mark.parametrize("after", [False, True], ids=["before it took effect", "after"])
-@pytest.mark.parametrize("kind", [die, busy, refused])
-def test_a_fault_at_any_step_costs_a_repeat_and_nothing_else(
-    setting: Setting, kind: Callable[[str], BaseException], after: bool
-) -> None:
-    for step in steps(setting):
-        export_id = setting.ask()
-        dead = [False]
+@pytest.mark.parametrize("shape", SHAPES)
+def test_wherever_it_crashes_the_file_is_the_same(setting: Setting, shape: str) -> None:
+    """`CRASH_POINTS` in all, drawn from every call of every step, before and after its effect."""
+    expected, calls = undisturbed(setting, SHAPES[shape])
+    assert set(calls) >= STEPS[SHAPES[shape]["compression"]]
+    draw = random.Random(shape)
+    for _ in range(CRASH_POINTS // len(SHAPES)):
+        step, after, kind = (
+            draw.randrange(len(calls)),
+            draw.random() < 0.5,
+            draw.choice(list(KINDS)),
+        )
+        export_id = setting.ask(**SHAPES[shape])
+        state = {"dead": False, "done": False}
 
         def fault(
-            name: str, number: int, call: Callable[[], Any], step: int = step, dead: Any = dead
+            name: str,
+            number: int,
+            call: Callable[[], Any],
+            how: Any = (step, after, kind),
+            state: Any = state,
         ) -> Any:
-            if dead[0] or number == step:
-                if after and number == step:
+            step, after, kind = how
+            if state["dead"] or (number == step and not state["done"]):
+                if after and not state["done"]:
                     call()
-                dead[0] = kind is die
-                raise kind(name)
+                state["done"] = True
+                state["dead"] = kind == "die"
+                raise KINDS[kind](name)
             return call()
 
+        def revived(state: Any = state) -> None:
+            state["dead"] = False
+
         setting.watch(fault)
-        try:
-            setting.world.work(export_id)
-        except (KilledError, AuditlogError):
-            failed_at = setting.calls[step]
-        else:
-            failed_at = "nothing: it was mended"
+        setting.work(before=revived)
         setting.mend()
-        state = setting.world.shown(export_id)["state"]
-        assert state in {"queued", "running", "ready"}, (step, failed_at)
-        if state == "ready":
-            setting.is_right(export_id)
-        setting.world.work(export_id, tries=2)
-        assert setting.world.shown(export_id)["state"] == "ready", (step, failed_at)
-        setting.is_right(export_id)
-        # A message that comes once more changes nothing.
-        before = (dict(setting.s3.files), setting.world.rows(setting.world.control_table))
-        setting.world.work(export_id, tries=3)
-        setting.world.work(export_id, tries=9)
-        assert before == (dict(setting.s3.files), setting.world.rows(setting.world.control_table))
+        shown = setting.world.shown(export_id)
+        place = (shape, step, calls[step], after, kind, shown["error"])
+        assert state["done"], place
+        assert shown["state"] == "ready", place
+        assert setting.file(export_id) == expected, place
+        # An upload whose number nobody was told is left to the bucket's lifecycle.
+        unknown = after and calls[step] == "create_multipart_upload"
+        assert setting.s3.uploads == {} or kind == "die" or unknown, place
+        setting.s3.files.clear()
+        setting.s3.uploads.clear()
 
 
-@pytest.mark.parametrize("kind", [die, busy, refused])
+@pytest.mark.parametrize("kind", KINDS)
 def test_a_fault_that_stays_ends_in_failed_with_a_reason_or_in_the_right_file(
-    setting: Setting, kind: Callable[[str], BaseException]
+    setting: Setting, kind: str
 ) -> None:
-    """Every try fails at the same step; the last has the mended stores but no try left."""
+    """Every delivery of a message fails at the same call as the first that came so far."""
+    shape = SHAPES["json"]
+    expected, calls = undisturbed(setting, shape)
     outcomes: set[str] = set()
-    for step in steps(setting):
-        export_id = setting.ask()
+    for step in range(0, len(calls), 5):
+        export_id = setting.ask(**shape)
 
         def fault(name: str, number: int, call: Callable[[], Any], step: int = step) -> Any:
             if number >= step:
-                raise kind(name)
+                raise KINDS[kind](name)
             return call()
 
-        for tries in (1, 2, 3):
-            setting.watch(fault)
+        setting.watch(fault)
+        for _ in range(export.worker.MOST_TRIES * len(calls)):
+            if not setting.sqs.waiting:
+                break
             with contextlib.suppress(KilledError, AuditlogError):
-                setting.world.work(export_id, tries=tries)
-            setting.mend()
-        setting.world.work(export_id, tries=export.worker.MOST_TRIES + 1)
+                setting.world.deliver(setting.sqs)
+        setting.mend()
+        assert setting.work() == 0
         shown = setting.world.shown(export_id)
         outcomes.add(shown["state"])
         if shown["state"] == "ready":
-            setting.is_right(export_id)
+            assert setting.file(export_id) == expected
         else:
-            assert shown["state"] == "failed"
+            assert (shown["state"], shown["download_url"]) == ("failed", None)
             assert shown["error"]
-            assert shown["download_url"] is None
-    assert outcomes == {"failed", "ready"}
+            assert not [key for key in setting.s3.files if export_id in key], (step, calls[step])
+        setting.s3.files.clear()
+        setting.s3.uploads.clear()
+    assert "failed" in outcomes
 
 
 @pytest.mark.parametrize("after", [False, True], ids=["before", "after"])
-def test_two_workers_at_once(setting: Setting, after: bool) -> None:
-    """Another worker does the whole work while this one is at any step."""
-    for step in steps(setting):
-        export_id = setting.ask()
+def test_one_message_delivered_twice_at_the_same_time(setting: Setting, after: bool) -> None:
+    """At any call a second worker gets the same message, and does all there is to do."""
+    shape = SHAPES["json, packed"]
+    expected, calls = undisturbed(setting, shape)
+    for step in range(0, len(calls), 2):
+        export_id = setting.ask(**shape)
 
-        def meanwhile(
-            _name: str,
-            number: int,
-            call: Callable[[], Any],
-            step: int = step,
-            export_id: str = export_id,
-        ) -> Any:
+        def meanwhile(_name: str, number: int, call: Callable[[], Any], step: int = step) -> Any:
             if number != step:
                 return call()
             done = call() if after else None
-            watched = (setting.world.dynamodb, setting.world.s3, setting.world.sqs)
-            setting.mend()
-            setting.world.work(export_id, tries=2)
-            setting.world.dynamodb, setting.world.s3, setting.world.sqs = watched
+            with setting.mended():
+                setting.sqs.deliver_again()
+                assert setting.work() == 0
             return done if after else call()
 
         setting.watch(meanwhile)
-        with contextlib.suppress(AuditlogError):
-            setting.world.work(export_id)
+        setting.work()
         setting.mend()
-        assert setting.world.shown(export_id)["state"] == "ready"
-        setting.is_right(export_id)
-        setting.world.work(export_id, tries=2)
-        setting.is_right(export_id)
+        assert setting.world.shown(export_id)["state"] == "ready", (step, calls[step])
+        assert setting.file(export_id) == expected, (step, calls[step])
+        setting.s3.files.clear()
+
+
+def test_every_message_sent_twice_is_worked_on_once(setting: Setting) -> None:
+    shape = SHAPES["json"]
+    expected, calls = undisturbed(setting, shape)
+    setting.sqs.copies = 2
+    export_id = setting.ask(**shape)
+    setting.watch(lambda _name, _number, call: call())
+    assert setting.work() == 0
+    setting.mend()
+    assert setting.file(export_id) == expected
+    for name in ("upload_part", "put_object", "query", "complete_multipart_upload"):
+        assert setting.calls.count(name) == calls.count(name), name
 
 
 @pytest.mark.parametrize("after", [False, True], ids=["before", "after"])
 def test_cancelled_at_any_step_nothing_is_left(setting: Setting, after: bool) -> None:
+    shape = SHAPES["json"]
+    _, calls = undisturbed(setting, shape)
+    setting.s3.files.clear()
     ends: set[str] = set()
-    for step in steps(setting):
-        setting.s3.files.clear()
-        export_id = setting.ask()
+    for step in range(0, len(calls), 2):
+        export_id = setting.ask(**shape)
 
         def cancel(
             _name: str,
@@ -235,27 +291,33 @@ def test_cancelled_at_any_step_nothing_is_left(setting: Setting, after: bool) ->
             if number != step:
                 return call()
             done = call() if after else None
-            watched = (setting.world.dynamodb, setting.world.s3, setting.world.sqs)
-            setting.mend()
-            path = f"/v1/orgs/{ORG}/exports/{export_id}"
-            assert setting.world.call("DELETE", path).status == 204
-            setting.world.dynamodb, setting.world.s3, setting.world.sqs = watched
+            with setting.mended():
+                path = f"/v1/orgs/{ORG}/exports/{export_id}"
+                assert setting.world.call("DELETE", path).status == 204
             return done if after else call()
 
         setting.watch(cancel)
-        try:
-            setting.world.work(export_id)
-        except AuditlogError:
-            setting.mend()
-            setting.world.work(export_id, tries=2)
+        setting.work()
         setting.mend()
         shown = setting.world.shown(export_id)
         ends.add(shown["state"])
-        assert shown["state"] in {"cancelled", "expired"}, (step, setting.calls)
+        assert shown["state"] in {"cancelled", "expired"}, (step, calls[step])
         assert shown["download_url"] is None
-        assert setting.s3.files == {}, (step, setting.calls[step])
-        assert setting.s3.uploads == {}
-    assert ends == {"cancelled", "expired"}
+        assert setting.s3.files == {}, (step, calls[step])
+        assert setting.s3.uploads == {}, (step, calls[step])
+    assert "cancelled" in ends
+
+
+def test_progress_moves_with_the_slices(setting: Setting) -> None:
+    export_id = setting.ask(**SHAPES["json"])
+    seen: list[tuple[str, float, int]] = []
+    while setting.world.deliver():
+        shown = setting.world.shown(export_id)
+        seen.append((shown["state"], shown["progress"]["fraction"], shown["progress"]["events"]))
+    assert seen == sorted(seen, key=lambda each: each[1:])
+    assert len({fraction for _, fraction, _ in seen}) >= 5
+    assert seen[0] == ("running", 0.0, 0)
+    assert seen[-1] == ("ready", 1.0, EVENTS + 1)
 
 
 @pytest.mark.parametrize("most_copied", [objects.MAX_COPY, 13 * 1024 * 1024])
@@ -299,40 +361,15 @@ def test_a_stream_that_breaks_leaves_nothing(world: World, monkeypatch: pytest.M
     assert strict.files == strict.uploads == {}
 
 
-def test_the_message_is_kept_and_progress_reported_while_it_runs(
+def test_the_message_is_kept_and_the_export_said_to_live_while_it_runs(
     setting: Setting, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    world = setting.world
-    monkeypatch.setattr("export.job._PER_PAGE", 10)
-    export_id = setting.ask()
-    found = world.exports.get(ORG, export_id)
-    assert found is not None
-    at, held, seen = [0.0], [0], []
-
-    def monotonic() -> float:
-        at[0] += 3.0
-        return at[0]
-
-    def hold() -> None:
-        held[0] += 1
-        seen.append(world.shown(export_id)["progress"])
-
-    export.worker.Job(
-        found,
-        export.worker._catalog,
-        Layout(ORG),
-        reader=world.reader,
-        exports=world.exports,
-        objects=objects.ObjectStore(world.s3, "exports"),
-        hold=hold,
-        attempt="one",
-        monotonic=monotonic,
-        now=clock.now,
-    ).run()
-    assert held[0] >= 4
-    counts = [progress["events"] for progress in seen]
-    assert counts == sorted(counts)
-    assert any(0 < count < 40 for count in counts)
-    assert all(0 <= progress["fraction"] <= 1 for progress in seen)
-    assert world.shown(export_id)["progress"] == {"events": 40, "fraction": 1.0}
-    setting.is_right(export_id)
+    """Where each sign of life is due: with every batch of a slice and every part of the file."""
+    _, calls = undisturbed(setting, SHAPES["json"])
+    monkeypatch.setattr(job, "REPORT_EVERY", 0.0)
+    setting.s3.files.clear()
+    _, more = undisturbed(setting, SHAPES["json"])
+    parts = calls.count("upload_part") + calls.count("upload_part_copy")
+    assert calls.count("change_message_visibility") >= 6
+    assert more.count("change_message_visibility") >= 6 + parts
+    assert more.count("get_item") > calls.count("get_item") + parts

@@ -336,7 +336,7 @@ def test_an_event_that_is_in_two_partitions_is_shown_once(world: World, order: s
 def exported(world: World, format_: str, **asked: Any) -> list[dict[str, Any]]:
     """The events of an export, which is made for this."""
     export_id = world.ask_export(format=format_, include_hidden=False, **asked)
-    world.work(export_id)
+    world.work()
     shown = world.shown(export_id)
     assert (shown["state"], shown["error"]) == ("ready", None)
     data = world.file(export_id)

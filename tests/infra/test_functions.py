@@ -43,10 +43,14 @@ READ_DIGESTS = {
     ("dynamodb:BatchGetItem", "digests"),
 }
 CONSUME = ("sqs:ReceiveMessage", "sqs:DeleteMessage", "sqs:GetQueueAttributes")
-EXPORT_STATE = {
+EXPORTING = {
     ("dynamodb:GetItem", "control"),
-    ("dynamodb:PutItem", "control"),
+    ("dynamodb:Query", "control"),
     ("dynamodb:UpdateItem", "control"),
+    ("sqs:SendMessage", "exportsqueue"),
+    ("s3:GetObject", "exports/*"),
+    ("s3:DeleteObject", "exports/*"),
+    ("s3:ListBucket", "exports"),
 }
 PERMISSIONS = {
     "publish": INSERT | {("dynamodb:GetItem", "control")},
@@ -65,24 +69,13 @@ PERMISSIONS = {
         ("dynamodb:PutItem", "control"),
         ("dynamodb:DeleteItem", "control"),
     },
-    "export": INSERT
-    | EXPORT_STATE
-    | {
-        ("dynamodb:Query", "control"),
-        ("sqs:SendMessage", "exportsqueue"),
-        ("s3:GetObject", "exports/*"),
-        ("s3:DeleteObject", "exports/*"),
-        ("s3:ListBucket", "exports"),
-    },
-    "export-worker": EXPORT_STATE
+    "export": INSERT | EXPORTING | {("dynamodb:PutItem", "control")},
+    "export-worker": EXPORTING
     | READ_DIGESTS
     | {
         ("dynamodb:Query", "events"),
         ("s3:PutObject", "exports/*"),
-        ("s3:GetObject", "exports/*"),
-        ("s3:DeleteObject", "exports/*"),
         ("s3:AbortMultipartUpload", "exports/*"),
-        ("s3:ListBucket", "exports"),
         ("sqs:ChangeMessageVisibility", "exportsqueue"),
     }
     | {(action, "exportsqueue") for action in CONSUME},
@@ -187,7 +180,7 @@ def test_who_sets_marks_can_clear_none_and_who_reads_digests_changes_none(
 
 @pytest.mark.parametrize(
     ("name", "queue", "batch", "concurrency"),
-    [("record", "inbox", 100, 50), ("export-worker", "exportsqueue", 1, 10)],
+    [("record", "inbox", 100, 50), ("export-worker", "exportsqueue", 1, 32)],
 )
 def test_a_worker_reports_each_message_that_failed(
     template: Synthesized, name: str, queue: str, batch: int, concurrency: int
@@ -210,6 +203,29 @@ def test_a_worker_reports_each_message_that_failed(
     # function may still be at it.
     visibility = template.one("AWS::SQS::Queue", queue)["Properties"]["VisibilityTimeout"]
     assert visibility >= target["Timeout"] * (6 if batch > 1 else 1)
+
+
+def test_lambda_lets_go_on_who_sends_to_the_queue_that_invokes_it_and_no_other(
+    template: Synthesized,
+) -> None:
+    """It drops whatever else has gone around 16 times."""
+    handlers = {handler: name for name, handler in HANDLERS.items()}
+    sending = {
+        name
+        for source in template.all("AWS::Lambda::EventSourceMapping").values()
+        for function in [template.body["Resources"][source["Properties"]["FunctionName"]["Ref"]]]
+        for name in [handlers[function["Properties"]["Handler"]]]
+        for queue in [_resource(source["Properties"]["EventSourceArn"])]
+        if ("sqs:SendMessage", queue) in _permissions(template, name)
+    }
+
+    allowed = {
+        name: function["RecursiveLoop"]
+        for name, function in template.functions().items()
+        if "RecursiveLoop" in function
+    }
+    assert allowed == dict.fromkeys(sending, "Allow")
+    assert sending == {"export-worker"}
 
 
 def test_no_writer_works_longer_than_a_minute(template: Synthesized) -> None:

@@ -43,14 +43,15 @@ def test_these_tables_and_no_others(template: Synthesized) -> None:
     assert tables == {"events", "control", "digests"}
 
 
-def test_only_events_expire(template: Synthesized) -> None:
+def test_only_events_and_the_work_of_exports_expire(template: Synthesized) -> None:
     expiring = {
         name[:-8]: table["Properties"]["TimeToLiveSpecification"]
         for name, table in template.all("AWS::DynamoDB::Table").items()
         if "TimeToLiveSpecification" in table["Properties"]
     }
 
-    assert expiring == {"events": {"AttributeName": "ttl", "Enabled": True}}
+    by_ttl = {"AttributeName": "ttl", "Enabled": True}
+    assert expiring == {"events": by_ttl, "control": by_ttl}
 
 
 def test_the_salt_is_generated_and_outlives_the_stack(template: Synthesized) -> None:

@@ -70,6 +70,8 @@ class TestNewExport:
         [
             EXPORT,
             {"format": "ndjson", "compression": "none", "profile": "native"},
+            {"format": "csv", "bom": True},
+            {"format": "json", "profile": "hf"},
             EXPORT | {"type": "repo", "actor": ["a", "b"], "since": "2026-01-01"},
             EXPORT | {"include_hidden": False, "ip": ["::/0"], "country": "PT", "until": "x"},
         ],
@@ -86,7 +88,7 @@ class TestNewExport:
         ("sent", "pointer"),
         [
             ({}, "/format"),
-            ({"format": "csv"}, "/format"),
+            ({"format": "xml"}, "/format"),
             (EXPORT | {"compression": "zip"}, "/compression"),
             (EXPORT | {"profile": "x"}, "/profile"),
             (EXPORT | {"type": None}, "/type"),

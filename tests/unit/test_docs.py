@@ -8,6 +8,7 @@ import pytest
 from auditlog.event import EVENT
 from auditlog.keys import Grant
 from auditlog.routes import ROUTES, SEARCH_PARAMETERS, Route
+from export import worker
 
 ROOT = Path(__file__).parents[2]
 README = (ROOT / "README.md").read_text()
@@ -48,7 +49,7 @@ def test_readme_names_every_field_of_an_event(field: str) -> None:
 def test_readme_names_every_metric_and_no_other() -> None:
     counted = {
         name for source in SOURCES for name in re.findall(r'\bcount\("(\w+)"', source.read_text())
-    } | {"ExportsReady", "ExportsFailed", "ExportsStopped"}
+    } | set(worker._COUNTED.values())
     [line] = re.findall(r"\*\*Metrics\*\*.*?\n- ", README, re.DOTALL)
     assert set(re.findall(r"`([A-Z]\w+)`", line)) == counted
 

@@ -8,7 +8,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from auditlog import canonical, clock, event, formats
+from auditlog import canonical, clock, event
+from auditlog.answers import Answers
 from auditlog.event import InvalidEventError, Rules, admit, first_id, id_time, is_id
 from tests.unit.published import CATALOG, NOW, RULES, SECRET, record_of, stored
 from tests.unit.published import event as an_event
@@ -163,7 +164,7 @@ class TestAnswer:
     @given(events)
     def test_taking_the_added_fields_away_gives_the_record(self, published: Any) -> None:
         record = record_of(published)
-        answered = json.loads(formats.answer(stored(record), record.data, CATALOG))
+        answered = json.loads(Answers(CATALOG).of(stored(record), record.data))
         identity = answered["id"]
         for name in event.ADDED_FIELDS:
             answered.pop(name, None)

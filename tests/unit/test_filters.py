@@ -332,3 +332,25 @@ class TestNormalForm:
         assert again.parameters == once.parameters
         assert again.hidden == once.hidden
         assert (again.since, again.until) == (once.since, once.until)
+
+
+@pytest.mark.parametrize(
+    ("query", "kept"),
+    [
+        ("ip:203.0.113.77", "ip:203.0.113.0"),
+        (
+            '-ip:"203.0.113.77/32" engine ip:2001:db8:1:2::9',
+            "-ip:203.0.113.0 engine ip:2001:db8:1::",
+        ),
+        ("ip:::ffff:203.0.113.77 type:repo", "ip:203.0.113.0 type:repo"),
+        ("ip:203.0.0.0/16 203.0.113.77", "ip:203.0.0.0/16 203.0.113.77"),
+    ],
+)
+def test_a_filter_that_is_kept_names_no_full_address(query: str, kept: str) -> None:
+    found = filters.parse({"q": [query]}, CATALOG, hidden_by_default=False)
+    assert found.parameters["q"] == [kept]
+    again = filters.parse(found.parameters, CATALOG, hidden_by_default=False)
+    assert again.parameters == found.parameters
+    assert filters.parse({"ip": ["203.0.113.77"]}, CATALOG, hidden_by_default=False).parameters[
+        "ip"
+    ] == ["203.0.113.0/24"]

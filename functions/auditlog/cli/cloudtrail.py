@@ -18,17 +18,17 @@ What goes where:
   may be is there as JSON text.
 """
 
-import json
 import re
 from collections.abc import Callable, Iterator
-from decimal import Decimal
 from ipaddress import ip_address
 from typing import Any, cast
 
-from auditlog.canonical import MAX_SAFE_INTEGER
 from auditlog.catalog import MAX_NAME_LENGTH
+from auditlog.cli.carrying import carried, decode
 from auditlog.cli.cloudtrail_targets import generic_type, named_type, target_type
 from auditlog.event import MAX_NESTING
+
+__all__ = ["UnmappableError", "decode", "to_event"]
 
 MAX_TARGETS = 16
 MAX_USER_AGENT = 1024
@@ -43,18 +43,6 @@ _DOMAIN = ".amazonaws.com"
 
 class UnmappableError(ValueError):
     """Not a CloudTrail record; says what is missing from it."""
-
-
-def decode(text: str) -> object:
-    """A JSON value with every digit of its numbers: fractions come as `Decimal`.
-
-    Raises `ValueError` where the text is not JSON, and where an object names a key twice,
-    since one of the two would be lost.
-    """
-    try:
-        return _DECODER.decode(text)
-    except RecursionError:
-        raise ValueError("nested too deeply to be read") from None
 
 
 def to_event(record: object) -> dict[str, Any]:
@@ -86,7 +74,7 @@ def to_event(record: object) -> dict[str, Any]:
             event[field] = value
             placed.add(member)
     event["metadata"] = {
-        member: _carried(value, _LEVELS_IN_METADATA)
+        member: carried(value, _LEVELS_IN_METADATA)
         for member, value in fields.items()
         if member not in placed
     }
@@ -115,16 +103,6 @@ _PLACED: tuple[tuple[str, str, Callable[[str], bool]], ...] = (
     ("ip", "sourceIPAddress", _is_address),
     ("user_agent", "userAgent", _is_user_agent),
 )
-
-
-def _pairs(members: list[tuple[str, Any]]) -> dict[str, Any]:
-    value = dict(members)
-    if len(value) < len(members):
-        raise ValueError("an object names a key twice")
-    return value
-
-
-_DECODER = json.JSONDecoder(object_pairs_hook=_pairs, parse_float=Decimal, parse_constant=Decimal)
 
 
 def _type(source: str, name: str) -> str:
@@ -250,28 +228,6 @@ def _strings(value: object) -> Iterator[tuple[str, str]]:
             *((member, child) for child in _list(here)),
         )
         left.extend(reversed(inner))
-
-
-def _carried(value: object, levels: int) -> object:
-    """`value` in a form that an event keeps exactly, in at most so many more levels."""
-    if isinstance(value, (dict, list)) and levels == 0:
-        return json.dumps(value, ensure_ascii=False, default=str)
-    if isinstance(value, dict):
-        members = cast("dict[str, object]", value)
-        return {name: _carried(child, levels - 1) for name, child in members.items()}
-    if isinstance(value, list):
-        return [_carried(child, levels - 1) for child in cast("list[object]", value)]
-    if isinstance(value, bool) or not isinstance(value, (int, float, Decimal)):
-        return value
-    if isinstance(value, int):
-        return value if abs(value) <= MAX_SAFE_INTEGER else str(value)
-    return _fraction(value)
-
-
-def _fraction(value: float | Decimal) -> float | str:
-    near = float(value)
-    kept = Decimal(repr(near)) == (value if isinstance(value, Decimal) else Decimal(repr(value)))
-    return near if kept and abs(near) <= MAX_SAFE_INTEGER else str(value)
 
 
 def _required(fields: dict[str, Any], member: str) -> str:

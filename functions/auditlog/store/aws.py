@@ -29,7 +29,13 @@ _CONFIG = Config(
 )
 # S3 answers a part of 8 MiB or a copy of gigabytes later than a table answers a key.
 _S3_CONFIG = _CONFIG.merge(
-    Config(read_timeout=120, signature_version="s3v4", s3={"addressing_style": "path"})
+    Config(
+        read_timeout=120,
+        # What it writes is safe to send again, and costs much to make again.
+        retries={"mode": "standard", "max_attempts": 6},
+        signature_version="s3v4",
+        s3={"addressing_style": "path"},
+    )
 )
 
 #: AWS's names for "not now": the same call may succeed a moment later.
@@ -65,6 +71,11 @@ _client = cast("Callable[..., Any]", boto3.client)  # pyright: ignore[reportUnkn
 @cache
 def dynamodb() -> "DynamoDBClient":
     """The DynamoDB client of this container; what it is charged counts."""
+    return new_dynamodb()
+
+
+def new_dynamodb() -> "DynamoDBClient":
+    """One more client, for who changes what it does."""
     client: DynamoDBClient = _client("dynamodb", config=_CONFIG)
     METER.attach(client)
     return client

@@ -26,7 +26,7 @@ from auditlog.errors import StoreError, UnavailableError
 from auditlog.event import NewEvent, StoredEvent
 from auditlog.reads import EventsRead, Rows
 from auditlog.span import Order, Span, just_above
-from auditlog.store import aws
+from auditlog.store import aws, spans
 from auditlog.store.digests import ACTIVE_SLOT, DigestStore
 
 if TYPE_CHECKING:
@@ -209,28 +209,15 @@ class EventStore:
     def _query(
         self, partition: str, span: Span, order: Order, count: int, *, consistent: bool = False
     ) -> tuple[list[Any], bool]:
-        if span.is_empty:
-            return [], True
-        start: dict[str, Any] = {}
-        while True:
-            with aws.translated("dynamodb:Query"):
-                found = self._client.query(
-                    TableName=self._table,
-                    KeyConditionExpression="pk = :pk AND sk BETWEEN :first AND :last",
-                    ExpressionAttributeValues={
-                        ":pk": {"S": partition},
-                        ":first": {"S": span.first},
-                        ":last": {"S": aws.just_below(span.end)},
-                    },
-                    ScanIndexForward=order == "asc",
-                    Limit=count,
-                    ConsistentRead=consistent,
-                    **start,
-                )
-            last = found.get("LastEvaluatedKey")
-            if found["Items"] or not last:
-                return found["Items"], not last
-            start = {"ExclusiveStartKey": last}
+        return spans.query(
+            self._client,
+            self._table,
+            partition,
+            span,
+            ScanIndexForward=order == "asc",
+            Limit=count,
+            ConsistentRead=consistent,
+        )
 
     def _insert_batch(self, events: list[NewEvent]) -> dict["_Place", Outcome]:
         statements = [self._statement(event) for event in events]

@@ -1,20 +1,23 @@
-"""Exports and their slices, in the `control` table.
+"""Exports, in the `control` table; the work on them is in `store/slices.py`.
 
-    pk                   sk            what
-    export#<org>         <export id>   an export
-    slices#<export id>   <number>      the winning attempt of a slice
+    pk             sk            what
+    export#<org>   <export id>   an export
+    asked#<org>    <hash>        the last export of those who ask for the same again and again
 
 Every change of state is one conditional write: of two that race, one wins.
 """
 
 from collections.abc import Iterable
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from auditlog.exports import Export, Requester, Slice, State
-from auditlog.formats import Compression, Format
+from auditlog import clock
+from auditlog.exports import KEPT_FOR, Export, Requester, State
+from auditlog.formats import Compression, Format, Profile
 from auditlog.span import Span
 from auditlog.store import aws
 from auditlog.store.items import attributes, values
+from auditlog.store.slices import export_key
 
 if TYPE_CHECKING:
     from mypy_boto3_dynamodb import DynamoDBClient
@@ -22,6 +25,14 @@ if TYPE_CHECKING:
 #: How many exports an org's list shows.
 LISTED = 100
 _UNDER_WAY = (State.QUEUED, State.RUNNING)
+
+
+@dataclass(frozen=True, slots=True)
+class Pointer:
+    """The export that a request led to, and when, in microseconds."""
+
+    export_id: str
+    at: int
 
 
 class ExportStore:
@@ -39,6 +50,8 @@ class ExportStore:
             "state": export.state.value,
             "format": export.format.value,
             "compression": export.compression.value,
+            "profile": export.profile.value,
+            "bom": export.bom,
             "filter": dict(export.filter),
             "first": export.span.first,
             "end": export.span.end,
@@ -59,7 +72,7 @@ class ExportStore:
         """One export, strongly consistent; one read unit."""
         with aws.translated("dynamodb:GetItem"):
             found = self._client.get_item(
-                TableName=self._table, Key=_key(org, export_id), ConsistentRead=True
+                TableName=self._table, Key=export_key(org, export_id), ConsistentRead=True
             )
         return _export(org, values(found["Item"])) if "Item" in found else None
 
@@ -85,29 +98,27 @@ class ExportStore:
             start = {"ExclusiveStartKey": last}
         return [_export(org, values(item)) for item in found]
 
-    def report(self, export: Export, *, events: int, fraction: float, now: int) -> bool:
-        """Marks an export as running, with how far it is.
-
-        False where it is not under way any more: whoever works on it stops.
-        One or two write units.
-        """
-        changes = {
-            "state": State.RUNNING.value,
-            "events_so_far": events,
-            "fraction": fraction,
-            "updated_at": now,
-        }
-        return self._change(export, changes, _UNDER_WAY)
+    def is_running(self, export: Export) -> bool:
+        """Whether an export is still running: else whoever works on it stops. As `get`."""
+        current = self.get(export.org, export.id)
+        return current is not None and current.state is State.RUNNING
 
     def complete(
-        self, export: Export, *, events: int, size: int, completed_at: int, expires_at: int
+        self,
+        export: Export,
+        *,
+        events: int,
+        left_out: int,
+        size: int,
+        completed_at: int,
+        expires_at: int,
     ) -> bool:
         """Calls an export ready; the object is whole by then. False where it was not running."""
         changes = {
             "state": State.READY.value,
             "events_so_far": events,
-            "fraction": 1,
             "events": events,
+            "left_out": left_out,
             "bytes": size,
             "completed_at": completed_at,
             "expires_at": expires_at,
@@ -130,51 +141,51 @@ class ExportStore:
             export, {"state": State.EXPIRED.value, "expires_at": now}, (State.READY,)
         )
 
-    def win(self, export: Export, attempt: Slice) -> Slice:
-        """Records the attempt as its slice's winner, unless one has won before; the winner.
-
-        Atomic: of two attempts that race, both are told the same winner. One
-        write unit, and one read unit for the loser.
-        """
-        place = {"pk": f"slices#{export.id}", "sk": f"{attempt.number:04d}"}
-        item = place | {
-            "object_key": attempt.object_key,
-            "events": attempt.events,
-            "bytes": attempt.bytes,
-        }
-        try:
-            with aws.translated("dynamodb:PutItem"):
-                self._client.put_item(
-                    TableName=self._table,
-                    Item=attributes(item),
-                    ConditionExpression="attribute_not_exists(pk)",
-                )
-        except aws.ConditionFailedError:
-            return self.winner(export, attempt.number) or attempt
-        return attempt
-
-    def winner(self, export: Export, number: int) -> Slice | None:
-        """The winning attempt of a slice, if there is one; one read unit."""
+    def pointer(self, org: str, name: str) -> "Pointer | None":
+        """Which export was asked for last under a name; one read unit."""
         with aws.translated("dynamodb:GetItem"):
             found = self._client.get_item(
-                TableName=self._table,
-                Key=attributes({"pk": f"slices#{export.id}", "sk": f"{number:04d}"}),
-                ConsistentRead=True,
+                TableName=self._table, Key=_pointer_key(org, name), ConsistentRead=True
             )
         if "Item" not in found:
             return None
         item = values(found["Item"])
-        return Slice(number, item["object_key"], item["events"], item["bytes"])
+        return Pointer(item["export_id"], item["at"])
+
+    def point(self, org: str, name: str, to: "Pointer", *, instead_of: "Pointer | None") -> bool:
+        """Points to an export; False where somebody else has done so meanwhile. One write unit."""
+        condition, bound = "attribute_not_exists(pk)", {}
+        if instead_of is not None:
+            condition, bound = "export_id = :before", {":before": instead_of.export_id}
+        values_of: Any = {"ExpressionAttributeValues": attributes(bound)} if bound else {}
+        try:
+            with aws.translated("dynamodb:PutItem"):
+                self._client.put_item(
+                    TableName=self._table,
+                    Item=_pointer_key(org, name)
+                    | attributes(
+                        {
+                            "export_id": to.export_id,
+                            "at": to.at,
+                            "ttl": (to.at + KEPT_FOR) // clock.SECOND,
+                        }
+                    ),
+                    ConditionExpression=condition,
+                    **values_of,
+                )
+        except aws.ConditionFailedError:
+            return False
+        return True
 
     def _change(self, export: Export, changes: dict[str, Any], states: Iterable[State]) -> bool:
-        names = {f"#{name}": name for name in changes}
+        names = {f"#{name}": name for name in (*changes, "state")}
         bound = {f":{name}": value for name, value in changes.items()}
         allowed = {f":from{i}": state.value for i, state in enumerate(states)}
         try:
             with aws.translated("dynamodb:UpdateItem"):
                 self._client.update_item(
                     TableName=self._table,
-                    Key=_key(export.org, export.id),
+                    Key=export_key(export.org, export.id),
                     UpdateExpression="SET " + ", ".join(f"#{n} = :{n}" for n in changes),
                     ConditionExpression=f"#state IN ({', '.join(allowed)})",
                     ExpressionAttributeNames=names,
@@ -185,8 +196,8 @@ class ExportStore:
         return True
 
 
-def _key(org: str, export_id: str) -> dict[str, Any]:
-    return attributes({"pk": f"export#{org}", "sk": export_id})
+def _pointer_key(org: str, name: str) -> dict[str, Any]:
+    return attributes({"pk": f"asked#{org}", "sk": name})
 
 
 def _export(org: str, item: dict[str, Any]) -> Export:
@@ -196,16 +207,20 @@ def _export(org: str, item: dict[str, Any]) -> Export:
         state=State(item["state"]),
         format=Format(item["format"]),
         compression=Compression(item["compression"]),
+        profile=Profile(item.get("profile", Profile.NATIVE)),
+        bom=item.get("bom", False),
         filter=item["filter"],
         span=Span(item["first"], item["end"]),
         requested_by=Requester(item["requester"], item["requester_name"], item["credential"]),
         created_at=item["created_at"],
         updated_at=item["updated_at"],
+        slices=item.get("slices"),
+        slices_done=item.get("slices_done", 0),
         events_so_far=item.get("events_so_far", 0),
-        fraction=float(item.get("fraction", 0)),
         completed_at=item.get("completed_at"),
         expires_at=item.get("expires_at"),
         events=item.get("events"),
+        left_out=item.get("left_out"),
         bytes=item.get("bytes"),
         error=item.get("error"),
     )

@@ -4,6 +4,7 @@ The service behind the HTTP transport judges events with the door's own code.
 """
 
 import gzip
+import hashlib
 import json
 import re
 from collections.abc import Callable, Iterator
@@ -83,13 +84,20 @@ class Service:
     export: dict[str, Any] = field(default_factory=dict[str, Any])
     looks: list[str] = field(default_factory=list[str])
     file: bytes = b""
+    #: The slices of the file, each with its offset, bytes and events; one for all of it by default.
+    slices: list[tuple[int, int, int]] = field(default_factory=list[tuple[int, int, int]])
+    #: What the manifest has instead of what is true; None where there is no manifest.
+    manifest: dict[str, Any] | None = field(default_factory=dict[str, Any])
+    #: What is sent in place of the file, as something on the way damages it.
+    damaged: bytes | None = None
     asked: dict[str, Any] = field(default_factory=dict[str, Any])
 
     def __call__(self, request: httpx.Request) -> httpx.Response:
         self.requests.append(request)
         if self.first:
             return self.first.pop(0)(request)
-        if request.url.host == "files.example":
+        if request.url.host in {"files.example", "manifests.example"}:
+            assert "Authorization" not in request.headers
             return self.download(request)
         if request.headers.get("Authorization") != f"Bearer {KEY}":
             return problem(401, "Not authenticated")
@@ -175,6 +183,8 @@ class Service:
             "state": state,
             "format": "ndjson",
             "compression": "none",
+            "profile": "native",
+            "filter": {},
             "requested_by": {"id": "a", "name": "Ann", "credential": "k1"},
             "created_at": "then",
             "expires_at": None,
@@ -182,14 +192,56 @@ class Service:
             "error": "no room" if state == "failed" else None,
             "events": 3 if ready else None,
             "bytes": len(self.file) if ready else None,
+            "left_out": 0 if ready else None,
             "download_url": "https://files.example/f?signed=1" if ready else None,
+            "manifest_url": (
+                "https://manifests.example/m?signed=1"
+                if ready and self.manifest is not None
+                else None
+            ),
             **self.export,
         }
 
+    def described(self) -> dict[str, Any]:
+        """The manifest: it tells of the export what the API does, and of the file the truth."""
+        told = self.look()
+        ranges = self.slices or [(0, len(self.file), told["events"])]
+        inside = bytearray(self.file)
+        slices: list[dict[str, Any]] = []
+        for offset, size, events in ranges:
+            hashed = hashlib.sha256(self.file[offset : offset + size]).hexdigest()
+            ids = {"first_id": "a" if events else None, "last_id": "b" if events else None}
+            slices.append(
+                {"offset": offset, "bytes": size, "sha256": hashed, "events": events, **ids}
+            )
+        for offset, size, _ in reversed(ranges):
+            del inside[offset : offset + size]
+        return {
+            "version": 1,
+            "export": {
+                "org": "acme",
+                "bom": self.asked.get("bom", False),
+                **{name: told[name] for name in ("id", "format", "compression", "profile")},
+                **{name: told[name] for name in ("filter", "created_at")},
+            },
+            "bounds": {"since": None, "until": "2026-01-02T03:19:05.000000Z"},
+            "file": "audit-log-acme-2026-01-02.ndjson",
+            "bytes": told["bytes"],
+            "events": told["events"],
+            "left_out": {"events": told["left_out"], "types": {}, "fields": {}},
+            "first_id": "a",
+            "last_id": "b",
+            "slices": slices,
+            "rest_sha256": hashlib.sha256(inside).hexdigest(),
+            **(self.manifest or {}),
+        }
+
     def download(self, request: httpx.Request) -> httpx.Response:
-        assert "Authorization" not in request.headers
+        if request.url.host == "manifests.example":
+            return httpx.Response(200, stream=Stream(json.dumps(self.described()).encode()))
         start = int(re.sub(r"\D", "", request.headers.get("Range", "0")))
-        return httpx.Response(206 if start else 200, stream=Stream(self.file[start:]))
+        file = self.file if self.damaged is None else self.damaged
+        return httpx.Response(206 if start else 200, stream=Stream(file[start:]))
 
 
 #: Makes standard output a terminal of so many columns, for the commands that follow.

@@ -1,6 +1,7 @@
 """`auditlog export` and `exports`: waiting, downloading and checking."""
 
 import gzip
+import json
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -8,20 +9,30 @@ from typing import Any
 import httpx
 import pytest
 
-from auditlog import formats
-from auditlog.cli.commands import exports
 from tests.functional.cli.service import Service, Shell, Stream, Terminal, lines_of, ndjson
 
 FILE = ndjson({"id": 1}, {"id": 2}, {"id": 3}).encode()
+ARRAY = b'[{"id":1},\n{"id":"]"},\n{"id":[3]}]\n'
+#: Three rows: one of them takes three lines, and one holds a lone carriage return.
+TABLE = b'id,metadata\r\n1,"a\r\nb\n""c"""\r\n2,\r\n3,"x\ry"\r\n'
+
+
+def names(folder: Path) -> list[str]:
+    return sorted(path.name for path in folder.iterdir())
 
 
 def test_export_waits_downloads_and_checks(shell: Shell, tmp_path: Path) -> None:
     shell.service.file, shell.service.looks = FILE, ["queued", "running", "ready"]
     arguments = ["--format", "ndjson", "--type", "repo", "--type", "org", "--actor", "a"]
     result = shell("export", *arguments, "--no-hidden", "--as", "ann", "-o", "log.ndjson")
-    assert result.stdout == f"log.ndjson: 3 events, {len(FILE)} bytes, both checked\n"
+    assert result.stdout == (
+        f"log.ndjson: 3 events, {len(FILE)} bytes, both checked, "
+        "and every byte by SHA-256 (1 slice)\n"
+    )
     assert (tmp_path / "log.ndjson").read_bytes() == FILE
-    assert [path.name for path in tmp_path.iterdir()] == ["log.ndjson"]
+    assert names(tmp_path) == ["log.ndjson", "log.ndjson.manifest.json"]
+    kept = json.loads((tmp_path / "log.ndjson.manifest.json").read_bytes())
+    assert kept == shell.service.described()
     assert shell.service.asked == {
         "type": ["repo", "org"],
         "actor": "a",
@@ -36,7 +47,15 @@ def test_export_waits_downloads_and_checks(shell: Shell, tmp_path: Path) -> None
 @pytest.mark.parametrize(
     ("form", "compression", "file", "name"),
     [
-        ("json", "none", b'[{"id":1},\n{"id":"]"},\n{"id":[3]}]\n', "acme-x1.json"),
+        ("json", "none", ARRAY, "acme-x1.json"),
+        ("csv", "none", TABLE, "acme-x1.csv"),
+        ("csv", "none", b"\xef\xbb\xbf" + TABLE, "acme-x1.csv"),
+        (
+            "csv",
+            "gzip",
+            gzip.compress(TABLE[:13], mtime=0) + gzip.compress(TABLE[13:], mtime=0),
+            "acme-x1.csv.gz",
+        ),
         (
             "ndjson",
             "gzip",
@@ -53,7 +72,8 @@ def test_every_form_is_counted(
     (done,) = lines_of(shell("export", "--format", form, "--compression", compression, "--json"))
     assert (tmp_path / name).read_bytes() == file
     assert (done["file"], done["events"], done["bytes"]) == (name, 3, len(file))
-    assert "download_url" not in done
+    assert not {"download_url", "manifest_url"} & set(done)
+    assert done["manifest"]["file"] == f"{name}.manifest.json"
 
 
 @pytest.mark.parametrize(
@@ -62,6 +82,7 @@ def test_every_form_is_counted(
         ({"events": 4}, "holds 3 events, but the export has 4"),
         ({"bytes": 99}, "but the export has 99"),
         ({"format": "json"}, "is not what the export should be"),
+        ({"format": "csv"}, "holds 2 events, but the export has 3"),
         ({"compression": "gzip"}, "is not what the export should be"),
     ],
 )
@@ -72,7 +93,17 @@ def test_a_file_that_is_not_what_was_told_gets_no_name(
     result = shell("export", "-o", "log", code=1)
     assert said in result.stderr
     assert "auditlog exports download x1 -o log" in result.stderr
-    assert [path.name for path in tmp_path.iterdir()] == ["log.part"]
+    assert names(tmp_path) == ["log.part"]
+
+
+def test_a_form_that_is_newer_than_the_command_is_not_even_downloaded(
+    shell: Shell, tmp_path: Path
+) -> None:
+    shell.service.looks, shell.service.export = ["ready"], {"format": "parquet"}
+    result = shell("exports", "download", "x1", "-o", "log", code=1)
+    assert "does not know parquet" in result.stderr
+    assert "Update" in result.stderr
+    assert names(tmp_path) == []
 
 
 def test_a_broken_download_goes_on_where_it_broke(shell: Shell, tmp_path: Path) -> None:
@@ -141,9 +172,29 @@ def test_no_exports_are_said_to_be_none(shell: Shell) -> None:
     assert shell("exports", "list", "--json").output == ""
 
 
-def test_the_choices_are_those_of_the_service() -> None:
-    assert [*map(str, exports.Format)] == [*map(str, formats.Format)]
-    assert [*map(str, exports.Compression)] == [*map(str, formats.Compression)]
+def test_a_table_and_a_profile_are_asked_for(shell: Shell) -> None:
+    shell.service.file, shell.service.looks = TABLE, ["ready"]
+    shell.service.export = {"format": "csv"}
+    shell("export", "--format", "csv", "--bom", "-o", "log")
+    both = {"compression": "none"}
+    assert shell.service.asked == {"format": "csv", "bom": True, **both}
+    shell.service.file, shell.service.export = ARRAY, {"format": "json", "profile": "hf"}
+    shell("export", "--profile", "hf", "-o", "other")
+    assert shell.service.asked == {"format": "json", "profile": "hf", **both}
+
+
+@pytest.mark.parametrize(
+    "options",
+    [
+        ["--bom"],
+        ["--bom", "--format", "ndjson"],
+        ["--profile", "hf", "--format", "csv"],
+        ["--format", "xml"],
+    ],
+)
+def test_what_cannot_be_is_not_asked_for(shell: Shell, options: list[str]) -> None:
+    shell("export", *options, code=2)
+    assert shell.service.requests == []
 
 
 def test_an_export_is_asked_for_with_a_query(shell: Shell) -> None:

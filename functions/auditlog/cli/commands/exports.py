@@ -1,43 +1,22 @@
 """`auditlog export`, and `auditlog exports` for those that exist."""
 
 from collections.abc import Mapping, Sequence
-from enum import StrEnum
-from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import Annotated, Any
 
 import typer
 
 from auditlog.cli import output
-from auditlog.cli.connection import Connection, connect
-from auditlog.cli.exporting import Waiting, fetch, file_name, until_ready
+from auditlog.cli.commands import verifying
+from auditlog.cli.commands.fetching import Force, Output, finish, refuse_existing
+from auditlog.cli.connection import connect
 from auditlog.cli.failures import UsageError
 from auditlog.cli.options import As, AsJson, Filters, Where, examples, grouped
+from auditlog.formats import Compression, Format, Profile
 
-if TYPE_CHECKING:
-    from auditlog.cli.client import Api
-
-app = typer.Typer(help="Look at exports, fetch them again, remove them.", no_args_is_help=True)
-
-Output = Annotated[
-    Path | None,
-    typer.Option("--output", "-o", help="The file; without it ORG-EXPORT.FORMAT[.gz]."),
-]
-Force = Annotated[bool, typer.Option("--force", help="Replace the file where it exists.")]
-
-
-class Format(StrEnum):
-    """The shape of the file, under the API's names."""
-
-    JSON = "json"
-    NDJSON = "ndjson"
-
-
-class Compression(StrEnum):
-    """How the file is packed, under the API's names."""
-
-    GZIP = "gzip"
-    NONE = "none"
-
+app = typer.Typer(
+    help="Look at exports, fetch them again, check their files, remove them.",
+    no_args_is_help=True,
+)
 
 ExportId = Annotated[str, typer.Argument(metavar="EXPORT", help="The export's id.")]
 
@@ -48,6 +27,8 @@ def register(root: typer.Typer) -> None:
         "export",
         epilog=examples(
             "auditlog export -o audit.json",
+            "auditlog export --format csv --bom --since 2026-01-01T00:00:00Z -o audit.csv",
+            "auditlog export --profile hf -o audit.json",
             "auditlog export --format ndjson --compression gzip --type repo --as alice",
         ),
     )(export)
@@ -58,12 +39,26 @@ def export(
     context: typer.Context,
     filters: Filters,
     where: Where,
-    format_: Annotated[Format, typer.Option("--format", help="One array, or one event a line.")] = (
-        Format.JSON
-    ),
+    format_: Annotated[
+        Format,
+        typer.Option("--format", help="One array, one event a line, or a table for spreadsheets."),
+    ] = Format.JSON,
     compression: Annotated[Compression, typer.Option(help="How the file is packed.")] = (
         Compression.NONE
     ),
+    profile: Annotated[
+        Profile,
+        typer.Option(
+            help="native: all that is known of an event. hf: the Hugging Face Hub's own format, "
+            "for json and ndjson; what it has no words for is left out, and counted."
+        ),
+    ] = Profile.NATIVE,
+    bom: Annotated[
+        bool,
+        typer.Option(
+            "--bom", help="Begin a csv file with a byte order mark: some spreadsheets need it."
+        ),
+    ] = False,
     hidden: Annotated[
         bool, typer.Option("--hidden/--no-hidden", help="With the types that search hides, or not.")
     ] = True,
@@ -72,23 +67,30 @@ def export(
     acting_as: As = None,
     as_json: AsJson = False,
 ) -> None:
-    """Download the log: ask for an export, wait, fetch the file, check its count and size.
+    """Download the log: ask for an export, wait, fetch the file, check it.
 
-    The file grows as FILE.part and gets its name once it is whole. The request itself is
-    recorded in the log.
+    Checked are its size, every byte by the SHA-256 sums in the export's manifest, and the number
+    of events. The file grows as FILE.part and gets its name once all is right; the manifest is
+    kept as FILE.manifest.json, for `auditlog exports verify`. The request itself is recorded in
+    the log.
     """
+    _refuse_impossible(format_, profile, bom=bom)
     connection = connect(context, where)
-    _refuse_existing(path, force=force)
+    refuse_existing(path, force=force)
     request: dict[str, Any] = {
         **filters.parameters(),
         "format": format_.value,
         "compression": compression.value,
     }
+    if profile is not Profile.NATIVE:
+        request["profile"] = profile.value
+    if bom:
+        request["bom"] = True
     if not hidden:
         request["include_hidden"] = False
     api = connection.api(acting_as)
     made = api.create_export(connection.org, request)
-    _finish(connection, api, made, path, force=force, as_json=as_json)
+    finish(connection, api, made, path, force=force, as_json=as_json)
 
 
 @app.command("download", epilog=examples("auditlog exports download EXPORT -o audit.json"))
@@ -102,12 +104,18 @@ def download(
     acting_as: As = None,
     as_json: AsJson = False,
 ) -> None:
-    """Wait for an export that was asked for before, and fetch it."""
+    """Wait for an export that was asked for before, fetch its file, and check it.
+
+    Checked is what `auditlog export` checks, and the manifest is kept as FILE.manifest.json.
+    """
     connection = connect(context, where)
-    _refuse_existing(path, force=force)
+    refuse_existing(path, force=force)
     api = connection.api(acting_as)
     made = api.export(connection.org, export_id)
-    _finish(connection, api, made, path, force=force, as_json=as_json)
+    finish(connection, api, made, path, force=force, as_json=as_json)
+
+
+verifying.register(app)
 
 
 @app.command("list", epilog=examples("auditlog exports list"))
@@ -174,45 +182,12 @@ def _brief(row: Mapping[str, str]) -> Sequence[Sequence[str]]:
     ]
 
 
-def _finish(
-    connection: Connection,
-    api: "Api",
-    made: dict[str, Any],
-    path: Path | None,
-    *,
-    force: bool,
-    as_json: bool,
-) -> None:
-    """Waits for the export and fetches it to `path`, or to a file of its own name."""
-    org = connection.org
-    target = path or Path(file_name(org, made))
-    _refuse_existing(target, force=force)
-    try:
-        with output.progress() as bar:
-            task = bar.add_task("exporting", total=1.0, note="")
-
-            def watch(export: dict[str, Any]) -> None:
-                done = export["progress"]
-                bar.update(
-                    task, completed=done["fraction"], note=output.counted(done["events"], "event")
-                )
-
-            waiting = Waiting(connection.outside.sleep, watch)
-            ready = until_ready(api, org, made, waiting)
-        with output.progress(of_bytes=True) as bar:
-            task = bar.add_task("downloading", total=ready["bytes"], note="")
-            fetch(api, org, ready, target, lambda got: bar.update(task, completed=got))
-    except KeyboardInterrupt:
-        output.note(f"The export goes on: auditlog exports download {made['id']} -o {target}")
-        raise
-    if as_json:
-        shown = {name: value for name, value in ready.items() if name != "download_url"}
-        output.json_line({**shown, "file": str(target)})
-        return
-    events, size = output.counted(ready["events"], "event"), output.counted(ready["bytes"], "byte")
-    output.say(f"{target}: {events}, {size}, both checked")
-
-
-def _refuse_existing(path: Path | None, *, force: bool) -> None:
-    if path is not None and path.exists() and not force:
-        raise UsageError(f"{path} exists", hint="Name another file with -o, or give --force.")
+def _refuse_impossible(form: Format, profile: Profile, *, bom: bool) -> None:
+    if bom and form is not Format.CSV:
+        raise UsageError(
+            f"--bom is for csv, and the format is {form}", hint="Add --format csv, or drop --bom."
+        )
+    if profile is Profile.HF and form is Format.CSV:
+        raise UsageError(
+            "the profile hf has no csv", hint="Take --format json or ndjson, or --profile native."
+        )

@@ -1,8 +1,9 @@
 """`auditlog import`: records of another log, as events."""
 
 import json
+from collections.abc import Callable
 from enum import StrEnum
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
@@ -19,6 +20,7 @@ class Origin(StrEnum):
     """Whose records they are."""
 
     CLOUDTRAIL = "cloudtrail"
+    HF = "hf"
 
 
 def register(app: typer.Typer) -> None:
@@ -28,6 +30,7 @@ def register(app: typer.Typer) -> None:
         epilog=examples(
             "auditlog import --from cloudtrail trail.json.gz",
             "zcat *.json.gz | auditlog import --from cloudtrail - --sqs",
+            "auditlog import --from hf audit-log.json",
         ),
     )(import_)
 
@@ -46,6 +49,9 @@ def import_(
 
     CloudTrail: its own files ({"Records": [...]}) or one record a line, plain or gzip. A record
     becomes an event of type aws.SERVICE.EVENT with the record's eventID as its key.
+
+    hf: the Hugging Face Hub's download of an organization's audit log, one JSON array. An entry
+    becomes an event of the same type with the entry's _id as its key.
     """
     connection = connect(context, where)
     way = door(connection, sqs=sqs)
@@ -57,8 +63,20 @@ def import_(
 def _cloudtrail(item: Item) -> Item | Refusal:
     from auditlog.cli import cloudtrail  # noqa: PLC0415 -- --help does without pydantic
 
+    return _mapped(item, cloudtrail.to_event)
+
+
+def _hf(item: Item) -> Item | Refusal:
+    from auditlog.cli import reference  # noqa: PLC0415 -- the same
+
+    return _mapped(item, reference.to_event)
+
+
+def _mapped(item: Item, to_event: Callable[[object], dict[str, Any]]) -> Item | Refusal:
+    from auditlog.cli import carrying  # noqa: PLC0415 -- the same
+
     try:
-        event = cloudtrail.to_event(cloudtrail.decode(item.text))
+        event = to_event(carrying.decode(item.text))
     except ValueError as error:
         return Refusal(item.line, [str(error)])
     text = json.dumps(event, ensure_ascii=False, separators=(",", ":"))
@@ -76,4 +94,4 @@ def _is_encodable(text: str) -> bool:
     return True
 
 
-_FROM = {Origin.CLOUDTRAIL: _cloudtrail}
+_FROM = {Origin.CLOUDTRAIL: _cloudtrail, Origin.HF: _hf}

@@ -1,0 +1,127 @@
+"""A log of any length without a table, and stores that agree: for what memory a job takes."""
+
+import base64
+import json
+from bisect import bisect_left, bisect_right
+from functools import cached_property
+from itertools import islice
+from typing import Any
+
+from auditlog import canonical
+from auditlog.event import event_id, first_id
+from auditlog.exports import Export, Slice
+from auditlog.span import Span
+from export.cuts import SLICE_EVENTS
+from tests.bench import large
+
+#: Microseconds from one event to the next.
+STEP = 700_000
+_DIFFERENT = 3_000
+#: What DynamoDB answers at once, in bytes of rows as they are stored.
+_PAGE_BYTES = 1024 * 1024
+_KEY_BYTES = 110
+
+
+class Pages:
+    """In the place of the client of a `RowStore`: `count` events, their records again and again.
+
+    Each page is an answer of DynamoDB, made when it is asked for, and read by what
+    `rows.attach` has registered.
+    """
+
+    def __init__(self, count: int) -> None:
+        self._numbers = range(count)
+        self.meta = self.events = self
+        self._parse: Any = None
+
+    @property
+    def span(self) -> Span:
+        """All of them."""
+        return Span(first_id(large.SINCE), first_id(large.SINCE + len(self._numbers) * STEP))
+
+    @property
+    def bounds(self) -> list[str]:
+        """Where they are cut into slices."""
+        numbers = range(SLICE_EVENTS, len(self._numbers) - SLICE_EVENTS // 2, SLICE_EVENTS)
+        return [first_id(large.SINCE + number * STEP) for number in numbers]
+
+    def register(self, _name: str, parse: Any) -> None:
+        """As botocore's `client.meta.events.register`."""
+        self._parse = parse
+
+    def query(
+        self,
+        *,
+        ExpressionAttributeValues: dict[str, dict[str, str]],  # noqa: N803 -- boto3's own names
+        Limit: int,  # noqa: N803 -- the same
+        **_: Any,
+    ) -> dict[str, Any]:
+        """The rows from `:first` up to `:last`, both included."""
+        values = ExpressionAttributeValues
+        first = bisect_left(self._numbers, values[":first"]["S"], key=_id)
+        end = bisect_right(self._numbers, values[":last"]["S"], key=_id)
+        rows: list[str] = []
+        size = 0
+        for number in range(first, min(end, first + Limit)):
+            before, after, stored = self._templates[number % _DIFFERENT]
+            rows.append(f"{before}{_id(number)}{after}")
+            size += stored
+            if size > _PAGE_BYTES:
+                break
+        last = f',"LastEvaluatedKey":{{"sk":{{"S":"{_id(first + len(rows) - 1)}"}}}}'
+        is_whole = first + len(rows) == end
+        body = f'{{"Items":[{",".join(rows)}]{"" if is_whole else last}}}'
+        answer: dict[str, Any] = {}
+        self._parse({"status_code": 200, "body": body.encode()}, answer)
+        return answer
+
+    @cached_property
+    def _templates(self) -> list[tuple[str, str, int]]:
+        """Rows as JSON, parted where their ids are, and their sizes."""
+        entries = islice(large.events(large.MIN_EVENTS), _DIFFERENT)
+        return [_template(entry) for entry in entries]
+
+
+def _template(entry: large.Entry) -> tuple[str, str, int]:
+    packed = canonical.pack(entry.record.data)
+    row: dict[str, Any] = {"r": {"B": base64.b64encode(packed).decode()}}
+    row["at"] = {"N": str(entry.recorded_at)}
+    if not entry.record.described:
+        row["s"] = {"BOOL": True}
+    rest = json.dumps(row, separators=(",", ":"))
+    return '{"sk":{"S":"', f'"}},{rest[1:]}', len(packed) + _KEY_BYTES
+
+
+def _id(number: int) -> str:
+    return event_id(large.SINCE + number * STEP, number.to_bytes(16, "big"))
+
+
+class Agreeing:
+    """In the place of `ExportStore`, `SliceStore` and `Pace`: whoever asks has won."""
+
+    def __init__(self) -> None:
+        self._written: list[Slice] = []
+
+    def is_running(self, _export: Export, _now: int) -> bool:
+        """It is wanted."""
+        return True
+
+    def complete(self, _export: Export, **_: int) -> bool:
+        """It is ready."""
+        return True
+
+    def won(self, _export: Export, _first: str) -> Slice | None:
+        """Nobody has written it before."""
+        return None
+
+    def win(self, _export: Export, written: Slice, **_: object) -> bool:
+        """This one wins."""
+        self._written.append(written)
+        return True
+
+    def written(self, _export: Export) -> list[Slice]:
+        """All of them, in the order in which they were written."""
+        return self._written
+
+    def spend(self, _units: float, _alive: object) -> None:
+        """There is no limit."""

@@ -1,0 +1,274 @@
+"""What is in the files, in every format, over slices with and without events; the manifests."""
+
+import csv
+import gzip
+import hashlib
+import io
+import json
+import subprocess
+from pathlib import Path
+from typing import Any
+
+import duckdb
+import jq
+import pytest
+
+from auditlog import clock
+from auditlog.cli import manifest as manifests
+from auditlog.formats import BOM, COLUMNS
+from export import cuts
+from tests.functional.conftest import ORG, World, an_event, events_at, pages
+from tests.unit.entries import validator
+
+SHAPES = [
+    {"format": form, "compression": packed, "profile": profile}
+    for form in ("json", "ndjson", "csv")
+    for packed in ("gzip", "none")
+    for profile in ("native", "hf")
+    if (form, profile) != ("csv", "hf")
+]
+each_shape = pytest.mark.parametrize(
+    "shape", SHAPES, ids=["-".join(shape.values()) for shape in SHAPES]
+)
+
+
+@pytest.fixture
+def small_slices(monkeypatch: pytest.MonkeyPatch) -> None:
+    """So that a hundred events make a dozen slices."""
+    monkeypatch.setattr(cuts, "SLICE_EVENTS", 8)
+    monkeypatch.setattr(cuts, "_FINE", 4)
+
+
+def made(world: World, **asked: Any) -> tuple[dict[str, Any], bytes, dict[str, Any]]:
+    """An export as it is shown, its file, and its manifest."""
+    export_id = world.ask_export(**asked)
+    world.work()
+    shown = world.shown(export_id)
+    assert shown["state"] == "ready", shown["error"]
+    found = world.exports.get(ORG, export_id)
+    assert found is not None
+    about = world.s3.get_object(Bucket=world.bucket, Key=found.manifest_key)["Body"].read()
+    return shown, world.file(export_id), json.loads(about)
+
+
+def plain(data: bytes, shape: dict[str, Any]) -> bytes:
+    return gzip.decompress(data) if shape["compression"] == "gzip" else data
+
+
+def ids_of(text: bytes, shape: dict[str, Any]) -> list[str]:
+    """The ids of the events in a file, by the standard library."""
+    name = "_id" if shape["profile"] == "hf" else "id"
+    if shape["format"] == "json":
+        return [each[name] for each in json.loads(text)]
+    if shape["format"] == "ndjson":
+        return [json.loads(line)[name] for line in text.splitlines()]
+    head, *rows = csv.reader(io.StringIO(text.decode("utf-8-sig"), newline=""))
+    assert tuple(head) == COLUMNS
+    return [row[0] for row in rows]
+
+
+def check(data: bytes, about: dict[str, Any], tmp_path: Path) -> None:
+    """A file against its manifest: by hand, and as the command does it."""
+    rest = hashlib.sha256()
+    at = 0
+    for part in about["slices"]:
+        rest.update(data[at : part["offset"]])
+        at = part["offset"] + part["bytes"]
+        assert hashlib.sha256(data[part["offset"] : at]).hexdigest() == part["sha256"]
+        assert part["events"] > 0
+    rest.update(data[at:])
+    assert rest.hexdigest() == about["rest_sha256"]
+    assert about["bytes"] == len(data)
+    assert about["events"] == sum(part["events"] for part in about["slices"])
+    (tmp_path / "file").write_bytes(data)
+    read = manifests.read(json.dumps(about).encode(), "the manifest")
+    with (tmp_path / "file").open("rb") as file:
+        read.check(file, "the file")
+
+
+@each_shape
+@pytest.mark.parametrize("wanted", ["all", "some", "none"])
+def test_slices_with_and_without_events_are_one_file(
+    world: World, small_slices: None, tmp_path: Path, shape: dict[str, Any], wanted: str
+) -> None:
+    now = clock.now() - clock.HOUR
+    actors = ["usr_1"] * 90
+    # The first and the last slices have nothing of usr_2, and so have most between.
+    for number in (30, 31, 60, 61, 62):
+        actors[number] = "usr_2"
+    world.publish(
+        *[
+            an_event(occurred_at=clock.text(now + n), actor={"id": each}, metadata={"n": n})
+            for n, each in enumerate(actors)
+        ]
+    )
+    actor = {"all": {}, "some": {"actor": "usr_2"}, "none": {"actor": "nobody"}}[wanted]
+    shown, data, about = made(
+        world, **shape, **actor, until=clock.text(now + clock.SECOND), include_hidden=True
+    )
+    events = [e for page in pages(world, order="asc", limit=1_000, type="repo") for e in page]
+    if wanted != "all":
+        events = [e for e in events if e["actor"]["id"] == actor["actor"]]
+    expected = [event["id"] for event in events]
+    assert len(expected) == {"all": 90, "some": 5, "none": 0}[wanted]
+    if shape["profile"] == "hf":
+        found = ids_of(plain(data, shape), shape)
+        assert len(found) == len(expected) == len(set(found))
+        assert found == sorted(found)
+    else:
+        assert ids_of(plain(data, shape), shape) == expected
+    assert (shown["events"], shown["bytes"]) == (len(expected), len(data))
+    assert (about["first_id"], about["last_id"]) == (
+        (expected[0], expected[-1]) if expected else (None, None)
+    )
+    assert len(about["slices"]) >= {"all": 9, "some": 2, "none": 0}[wanted]
+    check(data, about, tmp_path)
+    if shape["compression"] == "gzip":
+        subprocess.run(["gzip", "--test"], input=data, check=True)
+
+
+@each_shape
+def test_jq_and_duckdb_read_it(
+    world: World, small_slices: None, tmp_path: Path, shape: dict[str, Any]
+) -> None:
+    words = ['quo"te', "new\nline", "semi;colon, comma", "=1+1", "é😀", "tab\t", "'", "{}"]
+    world.publish(
+        *[
+            an_event(
+                description=words[n % len(words)],
+                targets=[{"type": "repo", "id": f"r{n}", "name": words[n % len(words)]}],
+                metadata={"n": n, "word": words[n % len(words)]},
+            )
+            for n in range(40)
+        ]
+    )
+    _, data, _ = made(world, **shape, type="repo")
+    name = f"file.{shape['format']}" + (".gz" if shape["compression"] == "gzip" else "")
+    path = tmp_path / name
+    path.write_bytes(data)
+    text = plain(data, shape).decode()
+    description = "message" if shape["profile"] == "hf" else "description"
+    if shape["format"] == "csv":
+        rows = duckdb.execute(
+            f"SELECT description, CAST(json_extract(metadata, '$.n') AS INT) AS n "  # noqa: S608 -- a path of ours
+            f"FROM read_csv('{path}', header = true, all_varchar = true) ORDER BY n"
+        ).fetchall()
+        cells = ["'" + w if w[0] in "=+-@\t'" else w for w in words]
+        assert rows == [(cells[n % len(words)], n) for n in range(40)]
+        return
+    member = "data" if shape["profile"] == "hf" else "metadata"
+    rows = duckdb.execute(
+        f"SELECT {description}, CAST({member}.n AS INT) AS n FROM read_json('{path}') ORDER BY n"  # noqa: S608 -- a path of ours
+    ).fetchall()
+    assert rows == [(words[n % len(words)], n) for n in range(40)]
+    program = (
+        f".[] | [.{description}, .{member}.n]"
+        if shape["format"] == "json"
+        else (f"[.{description}, .{member}.n]")
+    )
+    found = sorted(jq.compile(program).input_text(text).all(), key=lambda row: row[1])
+    assert found == [list(row) for row in rows]
+
+
+def test_csv_has_a_header_documented_columns_and_harmless_cells(world: World) -> None:
+    world.publish(
+        an_event(description="=HYPERLINK(0)", metadata={"a": [1, {"b": None}]}),
+        an_event(actor={"id": "-1", "name": "@me"}, ip="192.0.2.9", location={"country": "FR"}),
+    )
+    _, data, _ = made(world, format="csv", type="repo", bom=True)
+    assert data.startswith(BOM + b"id,occurred_at,recorded_at,type,")
+    assert data.endswith(b"\r\n")
+    one, two = csv.DictReader(io.StringIO(data.decode("utf-8-sig"), newline=""))
+    assert one["description"] == "'=HYPERLINK(0)"
+    assert one["summary"] == ""
+    assert json.loads(one["metadata"]) == {"a": [1, {"b": None}]}
+    assert (two["actor_id"], two["actor_name"]) == ("'-1", "'@me")
+    assert (two["ip"], two["country"], two["city"]) == ("192.0.2.0", "FR", "")
+    assert two["summary"] == "'@me created a repository"
+    _, data, _ = made(world, format="csv", type="repo")
+    assert data.startswith(b"id,")
+
+
+def test_the_references_profile_is_valid_and_counts_what_it_leaves_out(world: World) -> None:
+    world.publish(
+        an_event(targets=[{"type": "repo", "id": "r"}]),
+        an_event(type="aws.s3.GetObject"),
+        an_event(type="aws.s3.PutObject"),
+        an_event(
+            actor={"id": "svc", "type": "service_account"},
+            credential={"type": "session", "id": "s"},
+        ),
+    )
+    shown, data, about = made(world, format="json", profile="hf", include_hidden=False)
+    found = json.loads(data)
+    validator().validate(found)
+    assert len(found) == shown["events"] == 2
+    assert shown["left_out"] == 2
+    assert about["left_out"]["types"] == {"aws.s3.GetObject": 1, "aws.s3.PutObject": 1}
+    assert about["left_out"]["fields"] == {
+        "actor.id": 2, "actor.type": 1, "credential": 1, "key": 2, "targets": 1,
+    }  # fmt: skip
+
+
+@each_shape
+def test_what_went_meanwhile_is_not_in_it_and_it_ends_well(
+    world: World, small_slices: None, tmp_path: Path, shape: dict[str, Any]
+) -> None:
+    """Retention passes through the range between the plan and the slices, and between slices."""
+    now = clock.now() - clock.HOUR
+    world.publish(*events_at(*[now + number for number in range(60)]))
+    export_id = world.ask_export(**shape, until=clock.text(now + clock.SECOND))
+    assert world.deliver()
+    assert world.deliver()
+    rows = world.rows()
+    for row in rows[:30]:
+        world.dynamodb.delete_item(
+            TableName=world.events_table, Key={"pk": row["pk"], "sk": row["sk"]}
+        )
+    world.work()
+    shown = world.shown(export_id)
+    assert shown["state"] == "ready"
+    found = ids_of(plain(world.file(export_id), shape), shape)
+    assert 30 <= len(found) == shown["events"] < 60
+    if shape["profile"] == "native":
+        assert set(found) >= {row["sk"]["S"] for row in rows[30:60]}
+
+
+@each_shape
+def test_a_slice_that_runs_out_of_time_is_parted_and_the_file_is_whole(
+    world: World,
+    small_slices: None,
+    monkeypatch: pytest.MonkeyPatch,
+    tmp_path: Path,
+    shape: dict[str, Any],
+) -> None:
+    monkeypatch.setattr("export.feed._BATCH_BYTES", 500)
+    monkeypatch.setattr("export.feed._PER_PAGE", 3)
+    now = clock.now() - clock.HOUR
+    ids = world.publish(*events_at(*[now + number for number in range(40)]))
+    export_id = world.ask_export(**shape, until=clock.text(now + clock.SECOND), type="repo")
+    steps = 0
+    while world.deliver(milliseconds=1):
+        steps += 1
+    assert steps > 12
+    shown = world.shown(export_id)
+    assert (shown["state"], shown["events"]) == ("ready", 40)
+    found = ids_of(plain(world.file(export_id), shape), shape)
+    assert found == sorted(found)
+    assert len(set(found)) == 40
+    if shape["profile"] == "native":
+        assert found == ids
+
+
+def test_a_slice_that_is_much_too_large_is_parted(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(cuts, "SLICE_EVENTS", 1_000)
+    monkeypatch.setattr(cuts, "_TOO_LARGE", 0.01)
+    monkeypatch.setattr("export.feed._BATCH_BYTES", 500)
+    world.publish(*[an_event() for _ in range(50)])
+    until = clock.text(clock.now() - 30 * clock.SECOND)
+    shown, data, about = made(world, format="ndjson", compression="none", until=until)
+    assert shown["events"] == len(data.splitlines()) == 50
+    assert max(part["events"] for part in about["slices"]) <= 12  # to the end of a batch
+    assert len(about["slices"]) >= 4

@@ -5,8 +5,8 @@ it is not, a few rows are looked at in many places. Both need only be about righ
 that turns out too large is parted by whoever writes it.
 """
 
+from collections import Counter
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
 from heapq import nlargest
 from itertools import pairwise
 from math import inf
@@ -28,7 +28,7 @@ from auditlog.reads import (
     StandingRead,
     together,
 )
-from auditlog.span import BEGIN, END, Span, just_above, position
+from auditlog.span import BEGIN, END, Span, position
 from auditlog.walk import ROWS_PER_READ
 
 #: Of one slice: eight segments of digests. Packed it is larger than the 5 MiB under
@@ -51,24 +51,38 @@ _PARTS = 8
 _DIGESTS_PER_READ = 1_000
 
 
-@dataclass(frozen=True, slots=True)
-class Stretch:
-    """A part of one partition, and about how many events are in it."""
+class Stretch(NamedTuple):
+    """A stretch of time of one partition, and about how many events are in it."""
 
-    span: Span
+    since: int
+    until: int
     events: float
+
+    @property
+    def length(self) -> int:
+        """In microseconds."""
+        return self.until - self.since
+
+    @property
+    def within(self) -> int:
+        """A place that is in none of its halves, thirds and so on."""
+        return self.since + round(0.382 * self.length)
+
+    def parts(self) -> Iterator[tuple[int, int]]:
+        """The same in parts of one length."""
+        return pairwise(self.since + self.length * part // _PARTS for part in range(_PARTS + 1))
 
 
 def cut(layout: Layout, span: Span) -> Plan[Cuts]:
     """Where a span is cut into slices, and how those are to be written.
 
     Costs half a read unit for each 4 KB of digests, one for some 100,000 events, and
-    up to 300 for a partition of which much is not digested.
+    up to 600 for a partition of which much is not digested.
     """
     eras = layout.eras(span, "asc")
     plans = [_stretches(each, era.span) for era in eras for each in era.partitions]
     found = yield from together(plans)
-    stretches = sorted((each for part in found for each in part), key=lambda each: each.span.first)
+    stretches = [each for part in found for each in part]
     size = max(SLICE_EVENTS, sum(each.events for each in stretches) / MOST_SLICES)
     widest = max((len(era.partitions) for era in eras), default=1)
     return Cuts(
@@ -79,32 +93,37 @@ def cut(layout: Layout, span: Span) -> Plan[Cuts]:
 
 
 def _bounds(stretches: Sequence[Stretch], size: float, span: Span) -> list[str]:
-    """A bound wherever about another `size` events have passed."""
+    """A bound wherever about another `size` events have passed, each stretch evenly in time."""
     total = sum(each.events for each in stretches)
     slices = max(1, round(total / size))
-    found: list[str] = []
-    passed = 0.0
+    changes: Counter[int] = Counter()
     for each in stretches:
-        end = passed + each.events
-        while len(found) + 1 < slices and (goal := (len(found) + 1) * total / slices) <= end:
-            bound = _part_way(each.span, (goal - passed) / each.events if each.events else 1.0)
-            found.append(bound)
+        rate = each.events / (each.until - each.since)
+        changes[each.since] += rate  # pyright: ignore[reportArgumentType] -- a counter adds floats too
+        changes[each.until] -= rate  # pyright: ignore[reportArgumentType] -- as above
+    found: set[str] = set()
+    passed, rate, goal = 0.0, 0.0, 1
+    for since, until in pairwise(sorted(changes)):
+        rate += changes[since]
+        end = passed + rate * (until - since)
+        while goal < slices and rate > 0 and (wanted := goal * total / slices) <= end:
+            found.add(first_id(since + round((wanted - passed) / rate)))
+            goal += 1
         passed = end
-    return sorted({bound for bound in found if span.first < bound < span.end})
-
-
-def _part_way(span: Span, share: float) -> str:
-    """A bound at this share of a span's time; at its end where that is all of it."""
-    if share >= 1:
-        return span.end
-    first, end = (id_time(position(bound, "desc")) for bound in (span.first, span.end))
-    return first_id(first + round((end - first) * share))
+    return sorted(bound for bound in found if span.first < bound < span.end)
 
 
 def _stretches(partition: str, span: Span) -> Plan[list[Stretch]]:
     """What is in a span of a partition, by its digests, and where there are none by a look."""
-    [answer] = yield [StandingRead(partition, span)]
-    standing = cast("Standing", answer)
+    standing_, oldest = yield [
+        StandingRead(partition, span),
+        EventsRead(partition, span, "asc", 1),
+    ]
+    standing, rows = cast("Standing", standing_), cast("Rows", oldest)
+    if not rows.events:
+        return []
+    # The first digest begins where time does.
+    begin = id_time(rows.events[0].id)
     sealed = max(standing.segmented, standing.sealed)
     found: list[Stretch] = []
     for kind, events, part in (
@@ -112,9 +131,9 @@ def _stretches(partition: str, span: Span) -> Plan[list[Stretch]]:
         (BLOCK_COUNTS, BLOCK_EVENTS, Span(standing.segmented, sealed).within(span)),
     ):
         if not part.is_empty:
-            found += [
-                Stretch(each, events) for each in (yield from _digested(partition, kind, part))
-            ]
+            for each in (yield from _digested(partition, kind, part)):
+                since, until = max(begin, _time(each.first)), _time(each.end)
+                found.append(Stretch(since, max(until, since + 1), events))
     # Without a digest where there should be some, all of it is looked at.
     rest = Span(sealed, END).within(span) if found else span
     if not rest.is_empty:
@@ -140,60 +159,57 @@ def _sampled(partition: str, span: Span) -> Plan[list[Stretch]]:
     Where much seems to lie it looks closer, again and again: what comes in bursts
     looks like very much more than it is from a few rows of it.
     """
+
+    def read(since: int, until: int) -> EventsRead:
+        part = Span(first_id(since), first_id(until)).within(span)
+        return EventsRead(partition, part, "asc", _ROWS)
+
     [answer] = yield [EventsRead(partition, span, "asc", ROWS_PER_READ)]
     rows = cast("Rows", answer)
     if rows.complete:
-        return [Stretch(Span(row.id, just_above(row.id)), 1) for row in rows.events]
+        times = [id_time(row.id) for row in rows.events]
+        return [Stretch(at, at + 1, 1) for at in times]
     [answer] = yield [EventsRead(partition, span, "desc", 1)]
     first, last = id_time(rows.events[0].id), id_time(cast("Rows", answer).events[0].id)
-    if last - first < _PARTS:
-        return [Stretch(span, len(rows.events))]
-    cells, looks = [_Cell(first, last + 1, inf, inf)], 0
+    cells, looks = [Stretch(first, last + 1, inf)], 0
     while large := nlargest(
         (_LOOKS - looks) // _PARTS,
-        [cell for cell in cells if cell.at_most > _FINE and cell.until - cell.since >= _PARTS],
-        key=lambda cell: cell.at_most,
+        [cell for cell in cells if cell.events > _FINE and cell.length >= _PARTS],
+        key=lambda cell: cell.events,
     ):
         looks += len(large) * _PARTS
         parts = [part for cell in large for part in cell.parts()]
-        answers = yield [
-            EventsRead(partition, Span(first_id(since), first_id(until)).within(span), "asc", _ROWS)
-            for since, until in parts
-        ]
+        answers = yield [read(*part) for part in parts]
         seen = [
-            _look(cast("Rows", found), *part) for part, found in zip(parts, answers, strict=True)
+            Stretch(*part, _estimate(cast("Rows", found), *part))
+            for part, found in zip(parts, answers, strict=True)
         ]
         cells = [*(cell for cell in cells if cell not in large), *seen]
-    return [
-        Stretch(Span(first_id(cell.since), first_id(cell.until)), cell.events)
-        for cell in sorted(cells)
-    ]
+    # What still seems large is looked at once more from a place within, where a burst
+    # does not happen to begin.
+    large = [cell for cell in cells if cell.events > _FINE]
+    answers = yield [read(cell.within, cell.until) for cell in large]
+    cells = [cell for cell in cells if cell not in large]
+    for cell, found in zip(large, answers, strict=True):
+        events = max(_ROWS, _from(cast("Rows", found), cell))
+        cells.append(Stretch(cell.since, cell.until, events))
+    return cells
 
 
-class _Cell(NamedTuple):
-    """A stretch of time, about how many events are in it, and how many there may be."""
-
-    since: int
-    until: int
-    events: float
-    at_most: float
-
-    def parts(self) -> Iterator[tuple[int, int]]:
-        """The same in parts of one length."""
-        length = self.until - self.since
-        return pairwise(self.since + length * part // _PARTS for part in range(_PARTS + 1))
-
-
-def _look(rows: Rows, since: int, until: int) -> _Cell:
-    """A cell by its first rows.
-
-    As if all lay as close as those from its start on: what is empty before the first
-    of them counts, since events that come in bursts, or with times of whole seconds,
-    lie close to one another and far from the rest. There may be as many as if all lay
-    as close as those lie to one another; then it is worth a closer look.
-    """
+def _estimate(rows: Rows, _since: int, until: int) -> float:
+    """How many events there are up to a time, if all lie as close as those that were seen."""
     seen = [at for row in rows.events if (at := id_time(row.id)) < until]
     if len(seen) < len(rows.events) or rows.complete or not seen:
-        return _Cell(since, until, len(seen), len(seen))
-    whole = (until - since) * len(seen)
-    return _Cell(since, until, whole / max(1, seen[-1] - since), whole / max(1, seen[-1] - seen[0]))
+        return len(seen)
+    return (len(seen) - 1) * (until - seen[0]) / max(1, seen[-1] - seen[0]) + 1
+
+
+def _from(rows: Rows, cell: Stretch) -> float:
+    """How many events a cell has, if all of it is as the part from `within` to the last seen."""
+    seen = [at for row in rows.events if (at := id_time(row.id)) < cell.until]
+    end = cell.until if len(seen) < len(rows.events) or rows.complete or not seen else seen[-1] + 1
+    return len(seen) * cell.length / max(1, end - cell.within)
+
+
+def _time(bound: str) -> int:
+    return id_time(position(bound, "desc"))

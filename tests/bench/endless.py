@@ -9,7 +9,7 @@ from typing import Any
 
 from auditlog import canonical
 from auditlog.event import event_id, first_id
-from auditlog.exports import Export, Slice
+from auditlog.exports import Cuts, Export, Slice
 from auditlog.span import Span
 from export.cuts import SLICE_EVENTS
 from tests.bench import large
@@ -100,9 +100,19 @@ class Agreeing:
     """In the place of `ExportStore`, `SliceStore` and `Pace`: whoever asks has won."""
 
     def __init__(self) -> None:
+        self._cuts: Cuts | None = None
         self._written: list[Slice] = []
 
-    def is_running(self, _export: Export, _now: int) -> bool:
+    def cut(self, _export: Export, cuts: Cuts, _now: int) -> bool:
+        """So it is cut."""
+        self._cuts = cuts
+        return True
+
+    def cuts(self, _export: Export) -> Cuts | None:
+        """How it was cut."""
+        return self._cuts
+
+    def is_running(self, _export: Export) -> bool:
         """It is wanted."""
         return True
 

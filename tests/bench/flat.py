@@ -3,8 +3,8 @@
     run(Export(...))           what it took, by `python -m tests.bench.flat`
 
 The rows are dynoxide's, or made up as they are asked for (`endless.py`); files are kept or
-forgotten (`buckets.py`). Nothing slows it down: it books what it reads as it would, with
-so many partitions that there is room for all of it. Slices are written one after the other.
+forgotten (`buckets.py`). It books what it reads as it would, and waiting for its turn takes
+no time. Slices are written one after the other.
 """
 
 import json
@@ -15,13 +15,12 @@ import time
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict, dataclass, replace
-from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
-from auditlog import exports
+from auditlog import clock, exports
 from auditlog.catalog import Catalog
-from auditlog.exports import Export, Requester, State
+from auditlog.exports import Cuts, Export, Requester, State
 from auditlog.formats import Compression, Format, Profile
 from auditlog.layout import MAX_SHARDS, Layout
 from auditlog.span import Span
@@ -42,7 +41,7 @@ from tests.bench.endless import Agreeing, Pages
 from tests.bench.measure import in_a_process, most_memory
 
 _MODULE = "tests.bench.flat"
-_PARTITIONS = 10_000
+_UNLIMITED = 10**9
 _ACCOUNT = {
     "AWS_ACCESS_KEY_ID": "test",
     "AWS_SECRET_ACCESS_KEY": "test",
@@ -118,10 +117,11 @@ def _main(wanted: Wanted) -> Took:
 
 def _made(job: Job, wanted: Wanted, bucket: buckets.Forgetful) -> Took:
     wall, cpu = time.perf_counter(), time.process_time()
-    for span in _planned(job, wanted.bounds):
+    known = _cut(job, wanted.bounds)
+    for span in known.spans(job.export.span):
         reached = span.first
         while reached < span.end:
-            reached = write_slice(job, Span(reached, span.end)).span.end
+            reached = write_slice(job, Span(reached, span.end), known.most_events).span.end
     slices = job.slices.written(job.export)
     finish(job)
     wall, cpu = time.perf_counter() - wall, time.process_time() - cpu
@@ -130,13 +130,28 @@ def _made(job: Job, wanted: Wanted, bucket: buckets.Forgetful) -> Took:
     return Took(wall, cpu, events, size, len(slices), 0.0, 0.0, key)
 
 
-def _planned(job: Job, bounds: Sequence[str] | None) -> list[Span]:
+def _cut(job: Job, bounds: Sequence[str] | None) -> Cuts:
     if bounds is None:
-        bounds = Reader(job.reader.events).run(cuts.bounds(job.layout, job.export.span))
-    if isinstance(job.slices, SliceStore):
-        assert job.slices.cut(job.export, list(bounds), job.now())
-        return job.slices.planned(job.export) or []
-    return [Span(*each) for each in pairwise([job.export.span.first, *bounds, job.export.span.end])]
+        found = Reader(job.reader.events).run(cuts.cut(job.layout, job.export.span))
+    else:
+        found = Cuts(tuple(bounds), at_once=1, most_events=_UNLIMITED)
+    job.slices.cut(job.export, found, job.now())
+    known = job.slices.cuts(job.export)
+    assert known is not None
+    return known
+
+
+@dataclass
+class _Clock:
+    """Waiting takes no time."""
+
+    moment: int = 0
+
+    def now(self) -> int:
+        return self.moment
+
+    def sleep(self, seconds: float) -> None:
+        self.moment += math.ceil(seconds * clock.SECOND)
 
 
 def _job(wanted: Wanted, bucket: buckets.Forgetful) -> Job:
@@ -158,7 +173,8 @@ def _job(wanted: Wanted, bucket: buckets.Forgetful) -> Job:
         bucket,
     )
     job.slices = SliceStore(client, source.control)
-    job.pace = Pace(client, source.control, large.ORG, _PARTITIONS, now=lambda: 0)
+    waiting = _Clock()
+    job.pace = Pace(client, source.control, large.ORG, now=waiting.now, sleep=waiting.sleep)
     return job
 
 

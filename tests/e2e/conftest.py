@@ -71,14 +71,16 @@ def killed(stack: dict[str, Any], filled: Org) -> dict[str, dict[str, Any]]:
 
     Their messages are held for a minute more; `test_recovery` looks what became of them.
     """
-    found: dict[str, dict[str, Any]] = {}
-    with held_up(filled, 60):
-        for step, request in {"plan": {"type": "repo"}, "slice": {}}.items():
-            asked = ask(filled, **request)
-            eventually(lambda: is_at(filled, asked["id"], step), every=0.005)  # noqa: B023 -- at once
-            started = workers(stack)
-            processes.send(signal.SIGSTOP, started)
-            found[step] = look(filled, asked["id"])
-            processes.send(signal.SIGKILL, started)
-            eventually(lambda: not any(map(processes.alive, started)))  # noqa: B023 -- the same
+    asked: dict[str, dict[str, Any]] = {}
+    # The slice is in the middle until the plan of the other is: both go at once, since
+    # whoever comes after them waits for a new process.
+    with held_up(filled, 300):
+        for step, request in {"slice": {}, "plan": {"type": "repo"}}.items():
+            export = asked[step] = ask(filled, **request)
+            eventually(lambda: is_at(filled, export["id"], step), within=90, every=0.005)  # noqa: B023 -- at once
+        started = workers(stack)
+        processes.send(signal.SIGSTOP, started)
+        found = {step: look(filled, export["id"]) for step, export in asked.items()}
+        processes.send(signal.SIGKILL, started)
+        eventually(lambda: not any(map(processes.alive, started)))
     return found

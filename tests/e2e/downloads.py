@@ -33,7 +33,7 @@ def look(org: Org, export_id: str) -> dict[str, Any]:
     return answer.json()
 
 
-def ended(org: Org, export_id: str, within: float = 30) -> dict[str, Any]:
+def ended(org: Org, export_id: str, within: float = 60) -> dict[str, Any]:
     """An export once nobody works on it any more."""
 
     def done() -> dict[str, Any] | None:
@@ -50,9 +50,9 @@ def download(export: Mapping[str, Any]) -> tuple[bytes, dict[str, Any]]:
 
     Fails where the two disagree: with one another, or with what the API says.
     """
-    answer = httpx.get(export["download_url"])
+    answer = httpx.get(export["download_url"], timeout=60)
     assert answer.status_code == 200, answer.text
-    manifest = httpx.get(export["manifest_url"]).raise_for_status().json()
+    manifest = httpx.get(export["manifest_url"], timeout=60).raise_for_status().json()
     file, name = answer.content, manifest["file"]
     assert answer.headers["content-disposition"] == f'attachment; filename="{name}"'
     assert len(file) == export["bytes"] == manifest["bytes"]

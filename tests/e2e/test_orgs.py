@@ -27,7 +27,8 @@ def _ask(key: str | None, org: Org, named: str, method: str, path: str) -> httpx
     filled = re.sub(r"\{\w+\}", "0" * 39, path.replace("{org}", named))
     headers = {} if key is None else {"Authorization": f"Bearer {key}"}
     url = org.stack["api_url"] + filled
-    answer = httpx.request(method, url, headers=headers, content=b"{" if method == "POST" else None)
+    body = b"{" if method == "POST" else None
+    answer = httpx.request(method, url, headers=headers, content=body, timeout=60)
     assert answer.headers["content-type"] == "application/problem+json", (method, path)
     assert answer.json()["status"] == answer.status_code
     return answer

@@ -133,7 +133,7 @@ with ThreadPoolExecutor(16) as threads:
     job = Job(export, Catalog.default(), Layout("acme", changes), rows=Log(),
         reader=Reader(Log(), consistent=True), threads=threads, exports=Exports(), slices=Slices(),
         objects=ObjectStore(sink, "b"), pace=Pace(), hold=lambda: None, attempt="a",
-        deadline=float("inf"))
+        deadline=float("inf"), now=lambda: START)
     finish(job) if SLICES else write_slice(job, export.span, COUNT + 1)
 """
 ROOT = Path(__file__).parents[2]

@@ -90,17 +90,21 @@ def cut(log: Log, span: Span = WHOLE) -> list[int]:
     assert len(bounds) < cuts.MOST_SLICES
     places = sum(len(era.partitions) for era in log.layout.eras(span, "asc"))
     digests = sum(len(shelf) for shelf in log.digests.items.values())
-    assert sum(trips) <= places * (cuts._LOOKS + 10) + digests
-    assert log.rows_read <= places * (cuts._LOOKS * cuts._ROWS + ROWS + 1)
+    # Each look, and one more at what still seems large.
+    assert sum(trips) <= places * (2 * cuts._LOOKS + 10) + digests
+    assert log.rows_read <= places * (2 * cuts._LOOKS * cuts._ROWS + ROWS + 2)
     assert len(trips) <= 40 + digests // cuts._DIGESTS_PER_READ
     sizes = log.sizes(bounds, span)
     assert sum(sizes) == log.count(span)
     return sizes
 
 
-def is_even(sizes: list[int], times: float = 2.0) -> bool:
+def is_even(sizes: list[int], times: float = 2.0, *, wide: bool = False) -> bool:
     """Whether the largest is not much more than the mean, and there are as many as there should."""
     wanted = sum(sizes) / cuts.SLICE_EVENTS
+    # In sixteen shards a digest is of a stretch that is sixteen times as long; whoever
+    # writes a slice parts it where it is four times as large.
+    times = 4.0 if wide else times
     assert wanted / 2 <= len(sizes) <= wanted * 1.5 + 1, (len(sizes), wanted, sizes)
     assert max(sizes) * len(sizes) <= times * sum(sizes), (max(sizes), sum(sizes) / len(sizes))
     return True
@@ -179,9 +183,9 @@ def made(layout: str, shape: Shape, digested: str) -> Log:
 @pytest.mark.parametrize("shape", [uniform, growing, by_day, old_and_new, one_burst, two_bursts])
 def test_a_log_that_is_digested_is_cut_evenly(layout: str, shape: Shape) -> None:
     log = made(layout, shape, "all")
-    assert is_even(cut(log), 2.5 if "burst" in shape.__name__ else 2.0)
+    assert is_even(cut(log), 2.5 if "burst" in shape.__name__ else 2.0, wide=layout == "sixteen")
     # And cheaply: a few rows of each partition beside what is counted.
-    assert log.rows_read <= len(log.layout.partitions) * (ROWS + 1)
+    assert log.rows_read <= len(log.layout.partitions) * (ROWS + 2)
 
 
 @pytest.mark.parametrize("digested", ["none", "half"])
@@ -190,14 +194,14 @@ def test_a_log_that_is_digested_is_cut_evenly(layout: str, shape: Shape) -> None
 def test_a_log_that_is_not_digested_is_cut_evenly_by_a_few_looks(
     layout: str, shape: Shape, digested: str
 ) -> None:
-    assert is_even(cut(made(layout, shape, digested)))
+    assert is_even(cut(made(layout, shape, digested)), wide=layout == "sixteen")
 
 
 @pytest.mark.parametrize("digested", ["none", "half"])
 @pytest.mark.parametrize("layout", LAYOUTS)
 @pytest.mark.parametrize("shape", [one_burst, two_bursts, old_and_new])
 def test_bursts_that_are_not_digested_are_found(layout: str, shape: Shape, digested: str) -> None:
-    assert is_even(cut(made(layout, shape, digested)), 2.5)
+    assert is_even(cut(made(layout, shape, digested)), 2.5, wide=layout == "sixteen")
 
 
 @pytest.mark.parametrize("digested", ["none", "half"])
@@ -211,7 +215,7 @@ def test_many_small_bursts_do_not_look_like_a_thousand_times_as_much(
     Where it is taken for less, whoever writes a slice parts it.
     """
     sizes = cut(made(layout, shape, digested))
-    assert len(sizes) <= 3 * EVENTS // SLICE
+    assert len(sizes) <= 5 * EVENTS // SLICE
 
 
 @pytest.mark.parametrize("shape", [whole_seconds, nightly])

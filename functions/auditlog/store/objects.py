@@ -9,10 +9,12 @@ algorithm that is named at the upload is named at each part.
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import suppress
 from dataclasses import dataclass
 from itertools import chain
 from typing import TYPE_CHECKING, Any
 
+from auditlog.errors import AuditlogError, StoreError
 from auditlog.store import aws
 
 if TYPE_CHECKING:
@@ -94,9 +96,11 @@ class ObjectStore:
             for page in pages:
                 keys: Any = [{"Key": found.get("Key", "")} for found in page.get("Contents", [])]
                 if keys:
-                    self._client.delete_objects(
+                    answer = self._client.delete_objects(
                         Bucket=self._bucket, Delete={"Objects": keys, "Quiet": True}
                     )
+                    if errors := answer.get("Errors"):
+                        raise StoreError(f"s3:DeleteObject: {errors[0].get('Code')}")
 
     def delete(self, key: str) -> None:
         """Removes an object. Idempotent."""
@@ -131,7 +135,8 @@ class ObjectStore:
             with aws.translated("s3:CompleteMultipartUpload"):
                 self._client.complete_multipart_upload(**upload, MultipartUpload={"Parts": done})
         except BaseException:
-            with aws.translated("s3:AbortMultipartUpload"):
+            # What ended it is what is said; an upload that stays goes by the lifecycle.
+            with suppress(AuditlogError), aws.translated("s3:AbortMultipartUpload"):
                 self._client.abort_multipart_upload(**upload)
             raise
         return size
@@ -221,7 +226,7 @@ class _Copy:
 
 
 def _parts(chunks: Iterable[bytes]) -> Iterator[bytes]:
-    """The stream cut into parts of one size, the last of what is left; one empty if none."""
+    """The stream in parts of at least one size, the last of what is left."""
     held: list[bytes] = []
     size = 0
     for chunk in chunks:

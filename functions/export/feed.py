@@ -93,7 +93,8 @@ class Feed:
             reached = min(stream.reached for stream in streams)
             rows = [row for stream in streams for row in stream.take_below(reached)]
             if len(streams) > 1:
-                rows.sort(key=_id)
+                # Equal ids are one event, as they are to a search.
+                rows = sorted({row.sk.S: row for row in rows}.values(), key=_id)
             yield rows, reached, spent
 
     def page(self, partition: str, span: Span, count: int) -> "Future[tuple[list[Row], bool]]":
@@ -106,6 +107,8 @@ class Feed:
             try:
                 return page.result(_LOOK_EVERY)
             except TimeoutError:
+                if page.done():
+                    raise
                 self.alive()
 
 

@@ -264,7 +264,7 @@ def test_an_answer_that_says_nothing_of_rows_is_not_taken_for_none(world: World)
     for body in (b"{}", b'{"Items": nu', b'{"Items": null}', b"[]", b""):
         with (
             answering(world.log_rows, *[answer(body)] * 3),
-            pytest.raises((KeyError, TypeError, AttributeError)),
+            pytest.raises((UnavailableError, TypeError, AttributeError)),
         ):
             known(store(world).page(ORG, EVERYTHING)[0])
 

@@ -180,6 +180,24 @@ class TestLines:
         assert shared.lines(entries) == [slow(each, ODD, at) for each, at in records]
         assert shared.lines(iter(entries)) == [slow(each, ODD, at) for each, at in records]
 
+    def test_with_targets_and_without_them_a_type_has_two_sentences(self) -> None:
+        """Each way round, in one and the same catalog's words."""
+        lists: list[list[dict[str, str]]] = [
+            [],
+            [{"type": "t", "id": "i1"}],
+            [{"type": "t", "id": "i1", "name": ""}],
+            [{"type": "t", "id": "i1", "name": "n1"}],
+            [{"type": "t", "id": "i1"}, {"type": "t", "id": "i2", "name": "n2"}],
+        ]
+        for order in (lists, lists[::-1]):
+            shared = Answers(ODD)
+            for kind in ("odd.one", "wide.a", "gone.for.good"):
+                for targets in order:
+                    published: Any = event(type=kind, targets=targets)
+                    record = build(published, "acme", SECRET)
+                    told = shared.of(stored(record), record.data)
+                    assert told == slow(record, ODD, NOW)
+
     def test_one_that_is_described_is_not_read(self) -> None:
         """Whatever a future version of the record looks like, its bytes are passed on."""
         [answered] = Answers(CATALOG).lines([("i", "0", b"{not JSON}", True)])
@@ -196,17 +214,18 @@ class TestLines:
             assert len(shared._sentences) <= 5
 
     def test_two_catalogs_do_not_share_sentences(self) -> None:
+        sentence = "{x} other {} {{0}} }{"  # which no file may hold, and means nothing
         other = dataclasses.replace(
             ODD,
             _by_name={
-                name: dataclasses.replace(each, sentence="other")
+                name: dataclasses.replace(each, sentence=sentence)
                 for name, each in ODD._by_name.items()
             },
         )
         given_type: Event = event(type="odd.two")  # type: ignore[assignment] -- in its normal form
         record = build(given_type, "acme", SECRET)
         told = [json.loads(line(record, catalog))["summary"] for catalog in (ODD, other, ODD)]
-        assert told == ["nobody %d", "other", "nobody %d"]
+        assert told == ["nobody %d", sentence, "nobody %d"]
 
     def test_the_largest_event_with_all_its_names(self) -> None:
         """Five targets of which two are named; 256 KiB of names that need escaping."""

@@ -2,6 +2,7 @@
 
 from typing import TYPE_CHECKING, Any
 
+from auditlog.errors import UnavailableError
 from auditlog.span import Span
 from auditlog.store import aws
 
@@ -32,6 +33,8 @@ def query(
                 **how,
                 **start,
             )
+        if "Items" not in found:  # an answer that stays damaged, however often it is asked for
+            raise UnavailableError("A store's answer cannot be read; send the same again.")
         last = found.get("LastEvaluatedKey")
         if found["Items"] or not last:
             return found["Items"], not last

@@ -143,7 +143,9 @@ def _stretches(partition: str, span: Span) -> Plan[list[Stretch]]:
 
 def _digested(partition: str, kind: str, span: Span) -> Plan[list[Span]]:
     """The spans of the digests of a kind, of which each summarises as much as the others."""
-    found: list[Span] = []
+    # A shelf has what begins in a span; what reaches into it begins before.
+    [answer] = yield [ShelfRead(partition, kind, Span(BEGIN, span.first), "desc", 1)]
+    found = [each.span for each in cast("Shelf", answer).digests if each.span.end > span.first]
     while True:
         [answer] = yield [ShelfRead(partition, kind, span, "asc", _DIGESTS_PER_READ)]
         shelf = cast("Shelf", answer)

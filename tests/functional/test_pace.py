@@ -88,7 +88,7 @@ def test_idle_time_is_not_saved_up(world: World) -> None:
     work(one, seconds=2)
     while other.at < START + clock.HOUR + 5 * clock.SECOND:
         other.go_on()
-    assert most_within([other], 1) <= READ_UNITS + BURST + SLACK
+    assert most_within([other], 4) <= READ_UNITS * 4 + BURST + SLACK
 
 
 def test_one_org_does_not_delay_another(world: World) -> None:

@@ -93,18 +93,15 @@ def cut(log: Log, span: Span = WHOLE) -> list[int]:
     # Each look, and one more at what still seems large.
     assert sum(trips) <= places * (2 * cuts._LOOKS + 10) + digests
     assert log.rows_read <= places * (2 * cuts._LOOKS * cuts._ROWS + ROWS + 2)
-    assert len(trips) <= 40 + digests // cuts._DIGESTS_PER_READ
+    assert len(trips) <= 42 + digests // cuts._DIGESTS_PER_READ
     sizes = log.sizes(bounds, span)
     assert sum(sizes) == log.count(span)
     return sizes
 
 
-def is_even(sizes: list[int], times: float = 2.0, *, wide: bool = False) -> bool:
+def is_even(sizes: list[int], times: float = 2.0) -> bool:
     """Whether the largest is not much more than the mean, and there are as many as there should."""
     wanted = sum(sizes) / cuts.SLICE_EVENTS
-    # In sixteen shards a digest is of a stretch that is sixteen times as long; whoever
-    # writes a slice parts it where it is four times as large.
-    times = 4.0 if wide else times
     assert wanted / 2 <= len(sizes) <= wanted * 1.5 + 1, (len(sizes), wanted, sizes)
     assert max(sizes) * len(sizes) <= times * sum(sizes), (max(sizes), sum(sizes) / len(sizes))
     return True
@@ -183,7 +180,7 @@ def made(layout: str, shape: Shape, digested: str) -> Log:
 @pytest.mark.parametrize("shape", [uniform, growing, by_day, old_and_new, one_burst, two_bursts])
 def test_a_log_that_is_digested_is_cut_evenly(layout: str, shape: Shape) -> None:
     log = made(layout, shape, "all")
-    assert is_even(cut(log), 2.5 if "burst" in shape.__name__ else 2.0, wide=layout == "sixteen")
+    assert is_even(cut(log), 2.5 if "burst" in shape.__name__ else 2.0)
     # And cheaply: a few rows of each partition beside what is counted.
     assert log.rows_read <= len(log.layout.partitions) * (ROWS + 2)
 
@@ -194,14 +191,14 @@ def test_a_log_that_is_digested_is_cut_evenly(layout: str, shape: Shape) -> None
 def test_a_log_that_is_not_digested_is_cut_evenly_by_a_few_looks(
     layout: str, shape: Shape, digested: str
 ) -> None:
-    assert is_even(cut(made(layout, shape, digested)), wide=layout == "sixteen")
+    assert is_even(cut(made(layout, shape, digested)))
 
 
 @pytest.mark.parametrize("digested", ["none", "half"])
 @pytest.mark.parametrize("layout", LAYOUTS)
 @pytest.mark.parametrize("shape", [one_burst, two_bursts, old_and_new])
 def test_bursts_that_are_not_digested_are_found(layout: str, shape: Shape, digested: str) -> None:
-    assert is_even(cut(made(layout, shape, digested)), 2.5, wide=layout == "sixteen")
+    assert is_even(cut(made(layout, shape, digested)), 2.5)
 
 
 @pytest.mark.parametrize("digested", ["none", "half"])
@@ -381,3 +378,12 @@ def test_whatever_the_log_is_the_bounds_are_bounds(
         if not span.is_empty:
             sizes = cut(log, span)
             assert all(size >= 0 for size in sizes)
+
+
+@pytest.mark.parametrize(("layout", "at_once"), [("one", 2), ("three", 6), ("sixteen", 16)])
+def test_how_many_slices_are_written_at_once_and_how_large_one_may_get(
+    layout: str, at_once: int
+) -> None:
+    log = made(layout, uniform, "all")
+    found = run(cuts.cut(log.layout, WHOLE), log)
+    assert (found.at_once, found.most_events) == (at_once, 4 * SLICE)

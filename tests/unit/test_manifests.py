@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from auditlog import clock
 from auditlog.event import first_id
-from auditlog.exports import Export, Requester, Slice, State
+from auditlog.exports import MOST_TYPES, OTHER_TYPES, Export, Requester, Slice, State
 from auditlog.formats import Compression, Format, Profile
 from auditlog.manifests import manifest
 from auditlog.span import Span
@@ -183,3 +183,17 @@ def test_the_same_slices_give_the_same_bytes() -> None:
     one = [a_slice(1, b"x", 1, left_out={"a": 1, "b": 2})]
     other = [a_slice(1, b"x", 1, left_out={"b": 2, "a": 1})]
     assert manifest(EXPORT, one, [b"[", b"]"]) == manifest(EXPORT, other, [b"[", b"]"])
+
+
+def test_of_very_many_types_the_rarest_are_counted_as_one() -> None:
+    many = {f"t.{number:03}": 2 for number in range(MOST_TYPES)}
+    slices = [
+        a_slice(1, b"x", 1, left_out=many),
+        a_slice(2, b"", 0, left_out={"t.000": 5, "rare.a": 1, "rare.b": 1}),
+    ]
+    found = read(EXPORT, slices, [b"[", b"]"])["left_out"]
+    assert found["events"] == 2 * MOST_TYPES + 7
+    assert found["types"] == many | {"t.000": 7, OTHER_TYPES: 2}
+    # As many as are named need no other.
+    found = read(EXPORT, slices[:1], [b"[", b"]"])["left_out"]
+    assert found["types"] == many

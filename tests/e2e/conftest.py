@@ -52,8 +52,11 @@ def filled(stack: dict[str, Any]) -> Org:
                 "type": "repo.create",
                 "occurred_at": f"2026-01-01T00:{n // 60 % 60:02}:{n % 60:02}Z",
                 "actor": {"id": f"u-{n % 17}"},
-                # What does not compress: an export of them has to book its reads.
-                "metadata": {"commit": hashlib.sha256(str(n).encode()).hexdigest()},
+                # What does not compress: more read units than an export takes unbooked.
+                "metadata": {
+                    name: hashlib.sha512(f"{name} {n}".encode()).hexdigest()
+                    for name in ("before", "after")
+                },
                 "key": str(n),
             }
             for n in range(start, start + 1_000)

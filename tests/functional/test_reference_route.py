@@ -4,8 +4,9 @@ import json
 from typing import Any
 
 import pytest
+from botocore.exceptions import ClientError
 
-from auditlog import clock
+from auditlog import clock, exports
 from auditlog.keys import Grant
 from tests.functional.conftest import ORG, Response, Watched, World, an_event
 from tests.unit.entries import validator
@@ -198,4 +199,180 @@ def test_who_may_not(world: World) -> None:
     world.call("GET", "/api/organizations/nobody/audit-log/export").is_problem(404)
     world.call("GET", "/api/organizations/acme/audit-log").is_problem(404)
     world.call("POST", PATH).is_problem(405)
+    assert world.everything() == before
+
+
+def newest(world: World) -> dict[str, Any]:
+    return world.call("GET", f"/v1/orgs/{ORG}/exports").json["exports"][0]
+
+
+def at(monkeypatch: pytest.MonkeyPatch, moment: int) -> None:
+    monkeypatch.setattr(clock, "now", lambda: moment)
+
+
+def test_two_services_that_act_for_one_person_have_a_file_each(world: World) -> None:
+    headers = {"x-actor-id": "usr_9"}
+    is_being_made(ask(world, headers=headers))
+    is_being_made(ask(world, headers=headers, key=world.key(Grant.EXPORTS_CREATE)))
+    assert asked_for(world) == 2
+    # What the person is called is no matter.
+    is_being_made(ask(world, headers=headers | {"x-actor-name": "Grace"}))
+    assert asked_for(world) == 2
+
+
+def test_the_longer_it_takes_the_longer_the_client_is_told_to_wait(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Twenty tries, which is what curl is commonly told, are enough for an hour."""
+    began = moment = clock.now()
+    waits: list[int] = []
+    for _ in range(20):
+        answer = ask(world)
+        is_being_made(answer)
+        waits.append(int(answer.header("retry-after") or ""))
+        moment += waits[-1] * clock.SECOND
+        at(monkeypatch, moment)
+        world.received("exports")  # nobody works on it
+    assert waits == sorted(waits)
+    assert (waits[0], waits[-1]) == (2, 300)
+    assert moment - began > clock.HOUR
+    assert asked_for(world) == 1
+
+
+def test_one_whose_message_was_never_sent_is_handed_to_the_workers_after_a_minute(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    now = clock.now()
+    is_being_made(ask(world))
+    assert len(world.received("exports")) == 1  # it is lost
+    at(monkeypatch, now + clock.MINUTE - clock.SECOND)
+    is_being_made(ask(world))
+    assert world.work() == 0
+    at(monkeypatch, now + clock.MINUTE + clock.SECOND)
+    is_being_made(ask(world))
+    assert world.work() > 0
+    assert ask(world).status == 302
+    assert asked_for(world) == 1
+
+
+def test_one_that_waits_long_for_a_worker_is_made_once(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    world.publish(an_event())
+    now = clock.now()
+    is_being_made(ask(world))
+    for minutes in (2, 3, 4):
+        at(monkeypatch, now + minutes * clock.MINUTE)
+        is_being_made(ask(world))
+    made: list[str] = []
+
+    def watch(name: str, _number: int, call: Any) -> Any:
+        made.append(name)
+        return call()
+
+    world.s3 = Watched(world.s3, watch)
+    assert world.work() >= 4
+    assert made.count("put_object") == 3  # a slice, the file and its manifest
+    assert ask(world).status == 302
+    assert asked_for(world) == 1
+
+
+def test_one_of_which_nothing_is_heard_any_more_is_made_anew(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    now = clock.now()
+    is_being_made(ask(world))
+    assert world.deliver()  # it is cut, and running
+    world.received("exports")
+    at(monkeypatch, now + exports.STALLED_AFTER["running"] - clock.SECOND)
+    is_being_made(ask(world))
+    assert asked_for(world) == 1
+    at(monkeypatch, now + exports.STALLED_AFTER["running"] + clock.MINUTE)
+    is_being_made(ask(world))
+    assert asked_for(world) == 2
+    world.work()
+    assert ask(world).status == 302
+
+
+def patiently(world: World, monkeypatch: pytest.MonkeyPatch, now: int, query: str = "") -> Response:
+    """What a client is told that asks on for two minutes, while workers are there."""
+    for seconds in range(0, 120, 10):
+        at(monkeypatch, now + seconds * clock.SECOND)
+        answer = ask(world, query)
+        if answer.status != 503:
+            return answer
+        is_being_made(answer)
+        world.work()
+    return answer
+
+
+class DeadError(BaseException):
+    """The function is gone."""
+
+
+@pytest.mark.parametrize("after", [False, True], ids=["before", "after"])
+def test_wherever_the_maker_dies_a_client_that_asks_on_has_its_file(
+    world: World, monkeypatch: pytest.MonkeyPatch, after: bool
+) -> None:
+    dynamodb, sqs = world.dynamodb, world.sqs
+    calls: list[str] = []
+
+    def watch(fault: Any) -> None:
+        world.dynamodb, world.sqs = (Watched(each, fault, calls) for each in (dynamodb, sqs))
+
+    is_being_made(ask(world, "q=type%3Aorg"))  # what this process remembers from then on
+    now = clock.now()
+    at(monkeypatch, now := now + clock.HOUR)
+    watch(lambda _name, _number, call: call())
+    is_being_made(ask(world, "q=type%3Arepo"))
+    steps = list(calls)
+    assert {"put_item", "batch_execute_statement", "send_message"} <= set(steps)
+    for step in range(len(steps)):
+        at(monkeypatch, now := now + clock.HOUR)
+        calls.clear()
+        query = f"q=actor%3Anobody-{step}"
+
+        def die(name: str, number: int, call: Any, step: int = step) -> Any:
+            if number == step:
+                if after:
+                    call()
+                raise DeadError
+            return call()
+
+        watch(die)
+        with pytest.raises(DeadError):
+            ask(world, query)
+        world.dynamodb, world.sqs = dynamodb, sqs
+        before = asked_for(world)
+        assert patiently(world, monkeypatch, now, query).status == 302, steps[step]
+        assert json.loads(world.file(newest(world)["id"])) == []
+        assert asked_for(world) <= before + 1
+
+
+def test_a_queue_that_does_not_take_it_now_is_no_failure(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The client was told to ask again, and is not told for ten minutes that it failed."""
+    sound = world.sqs
+
+    def busy(name: str, _number: int, _call: Any) -> Any:
+        raise ClientError({"Error": {"Code": "ServiceUnavailable"}}, name)
+
+    now = clock.now()
+    world.sqs = Watched(sound, busy)
+    is_being_made(ask(world))
+    world.sqs = sound
+    assert patiently(world, monkeypatch, now).status == 302
+    assert asked_for(world) <= 2
+
+
+@pytest.mark.parametrize(
+    ("query", "character"),
+    [("q=type%3Arepo+created%3Ayesterday", 19), ("q=%22open", 1), ("q=%C3%A9+nosuch%3Ax", 3)],
+)
+def test_a_bad_query_is_refused_with_the_place(world: World, query: str, character: int) -> None:
+    before = world.everything()
+    [error] = ask(world, query).is_problem(400)["errors"]
+    assert error["parameter"] == "q"
+    assert error["detail"].startswith(f"at character {character}: ")
     assert world.everything() == before

@@ -7,7 +7,7 @@ from typing import Any
 
 from auditlog import exports, filters
 from auditlog.catalog import Catalog
-from auditlog.errors import AuditlogError, Fault, InvalidError, MalformedError
+from auditlog.errors import Fault, InvalidError, MalformedError
 from auditlog.exports import Export, Requester, State
 from auditlog.filters import Filter
 from auditlog.formats import Compression, Format, Profile
@@ -72,16 +72,10 @@ def ask(export: Export, request: Request, org: Org, catalog: Catalog) -> None:
     record_request(export, request, org, catalog)
     # A crash here leaves the request in the log, and no export: the caller has
     # no answer and asks again.
-    store = ExportStore(aws.dynamodb(), SETTINGS.control_table)
-    store.create(export)
+    ExportStore(aws.dynamodb(), SETTINGS.control_table).create(export)
     # A crash here leaves an export that nobody works on: it shows as failed
     # once it has stalled (`exports.STALLED_AFTER`).
-    try:
-        begin(export)
-    except AuditlogError:
-        # The caller is told to ask again, and should not find two.
-        store.fail(export, "The queue did not take it; ask again.", export.created_at)
-        raise
+    begin(export)
 
 
 def begin(export: Export) -> None:

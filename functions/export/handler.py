@@ -6,7 +6,7 @@ from aws_lambda_powertools.utilities.typing import LambdaContext
 
 from auditlog import bodies, clock, filters, routes, shapes
 from auditlog.catalog import Catalog
-from auditlog.errors import ConflictError, GoneError, NotFoundError
+from auditlog.errors import AuditlogError, ConflictError, GoneError, NotFoundError
 from auditlog.exports import Export, Links, State
 from auditlog.http import Answer, Api, Request
 from auditlog.settings import SETTINGS
@@ -41,7 +41,12 @@ def create_export(request: Request) -> Answer:
     wanted = asking.filter_of(asked, _catalog)
     org, now = api.org(request), clock.now()
     export = asking.new(org, wanted, asked, requested_by, now=now)
-    asking.ask(export, request, org, _catalog)
+    try:
+        asking.ask(export, request, org, _catalog)
+    except AuditlogError:
+        # The caller is told to ask again, and should not find two that are under way.
+        _exports().fail(export, "It could not be begun; ask again.", now)
+        raise
     return Answer(202, export.answer(now, None), {"Location": f"exports/{export.id}"})
 
 

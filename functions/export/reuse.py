@@ -19,11 +19,10 @@ _FIRST_WAIT, _LONGEST_WAIT = 2, 300
 def being_made(age: int = 0) -> UnavailableError:
     """What the client is told: curl and urllib3 wait after a 503, and take a 202 for the end.
 
-    `age` is how long it has been made for, in microseconds. The longer that is, the
-    longer is the wait, half of it: twenty tries, which is what curl is commonly told,
-    last for more than an hour, and nobody waits much longer than it takes.
+    `age` is how long it has been made for, in microseconds, and the wait is as long
+    again: twenty tries, which is what curl is commonly told, last for more than an hour.
     """
-    wait = min(_LONGEST_WAIT, max(_FIRST_WAIT, age // clock.SECOND // 2))
+    wait = min(_LONGEST_WAIT, max(_FIRST_WAIT, age // clock.SECOND))
     return UnavailableError("The export is being made; ask again.", wait)
 
 

@@ -13,8 +13,9 @@ import duckdb
 import jq
 import pytest
 
-from auditlog import clock
+from auditlog import canonical, clock
 from auditlog.cli import manifest as manifests
+from auditlog.event import MAX_EVENT_BYTES
 from auditlog.formats import BOM, COLUMNS
 from export import cuts
 from tests.functional.conftest import ORG, World, an_event, events_at, pages
@@ -272,3 +273,107 @@ def test_a_slice_that_is_much_too_large_is_parted(
     assert shown["events"] == len(data.splitlines()) == 50
     assert max(part["events"] for part in about["slices"]) <= 12  # to the end of a batch
     assert len(about["slices"]) >= 4
+
+
+@each_shape
+@pytest.mark.parametrize("count", [0, 1])
+def test_a_log_without_events_and_one_with_one(
+    world: World, tmp_path: Path, shape: dict[str, Any], count: int
+) -> None:
+    until = clock.text(clock.now() - 30 * clock.SECOND)
+    world.publish(*[an_event() for _ in range(count)])
+    shown, data, about = made(world, **shape, until=until)
+    assert (shown["events"], shown["left_out"], shown["bytes"]) == (count, 0, len(data))
+    text = plain(data, shape)
+    assert len(ids_of(text, shape)) == count
+    if not count:
+        empty = {"json": b"[]\n", "ndjson": b"", "csv": ",".join(COLUMNS).encode() + b"\r\n"}
+        assert text == empty[shape["format"]]
+        assert about["slices"] == []
+    check(data, about, tmp_path)
+
+
+@each_shape
+def test_an_event_as_large_as_can_be_between_two_small_ones(
+    world: World, tmp_path: Path, shape: dict[str, Any]
+) -> None:
+    """256 KiB, of characters that need escaping in every format."""
+    moment = clock.now() - clock.MINUTE
+    small = events_at(moment, moment + 2, description="small")
+    [large] = events_at(moment + 1, metadata={"text": ""}, description="large")
+    room = MAX_EVENT_BYTES - len(canonical.encode(large))
+    large["metadata"]["text"] = '"\n' * (room // 4)
+    assert MAX_EVENT_BYTES - 4 < len(canonical.encode(large)) <= MAX_EVENT_BYTES
+    world.publish(small[0], large, small[1])
+    shown, data, about = made(world, **shape, type="repo")
+    assert shown["events"] == 3
+    text = plain(data, shape)
+    if shape["format"] == "csv":
+        before = csv.field_size_limit(MAX_EVENT_BYTES)  # of Python's own reader
+        rows = list(csv.DictReader(io.StringIO(text.decode(), newline="")))
+        csv.field_size_limit(before)
+        told = [json.loads(row["metadata"] or "null") for row in rows]
+        words = [row["description"] for row in rows]
+    else:
+        lines = [text] if shape["format"] == "json" else text.splitlines()
+        entries = [json.loads(line) for line in lines]
+        entries = entries[0] if shape["format"] == "json" else entries
+        member, word = (
+            ("data", "message") if shape["profile"] == "hf" else ("metadata", "description")
+        )
+        told = [entry.get(member) for entry in entries]
+        words = [entry[word] for entry in entries]
+    assert told == [None, large["metadata"], None]
+    assert words == ["small", "large", "small"]
+    check(data, about, tmp_path)
+
+
+@pytest.mark.parametrize("compression", ["gzip", "none"])
+@pytest.mark.parametrize("form", ["json", "ndjson"])
+def test_slices_of_which_the_reference_knows_no_event_are_not_in_its_file(
+    world: World, small_slices: None, tmp_path: Path, form: str, compression: str
+) -> None:
+    """Also the first and the last: nothing stands before the first event and behind the last."""
+    shape = {"format": form, "compression": compression, "profile": "hf"}
+    now = clock.now() - clock.HOUR
+    kinds = ["aws.s3.GetObject"] * 60
+    for number in (20, 21, 40):
+        kinds[number] = "repo.create"
+    world.publish(
+        *[
+            an_event(type=kind, occurred_at=clock.text(now + number))
+            for number, kind in enumerate(kinds)
+        ]
+    )
+    until = clock.text(now + clock.SECOND)
+    shown, data, about = made(world, **shape, until=until)
+    text = plain(data, shape)
+    assert len(ids_of(text, shape)) == shown["events"] == 3
+    if form == "json":
+        validator().validate(json.loads(text))
+    assert shown["left_out"] == about["left_out"]["events"] == 57
+    assert about["left_out"]["types"] == {"aws.s3.GetObject": 57}
+    assert 2 <= len(about["slices"]) <= 3
+    check(data, about, tmp_path)
+    shown, data, about = made(world, **shape, until=until, type="aws")
+    assert (shown["events"], shown["left_out"]) == (0, 57)
+    assert plain(data, shape) == {"json": b"[]\n", "ndjson": b""}[form]
+    check(data, about, tmp_path)
+
+
+@pytest.mark.parametrize("form", ["json", "ndjson", "csv"])
+def test_packed_and_unpacked_a_file_is_the_same_and_so_it_is_however_it_is_cut(
+    world: World, monkeypatch: pytest.MonkeyPatch, form: str
+) -> None:
+    now = clock.now() - clock.HOUR
+    world.publish(*events_at(*[now + number for number in range(60)]))
+    asked: dict[str, Any] = {"format": form, "until": clock.text(now + clock.SECOND)}
+    texts: list[bytes] = []
+    for slice_events in (1_000, 20, 6):
+        monkeypatch.setattr(cuts, "SLICE_EVENTS", slice_events)
+        monkeypatch.setattr(cuts, "_FINE", slice_events / 2)
+        for compression in ("gzip", "none"):
+            _, data, about = made(world, **asked, compression=compression)
+            texts.append(plain(data, {"compression": compression}))
+            assert len(about["slices"]) >= 60 / slice_events / 2
+    assert len(set(texts)) == 1

@@ -6,12 +6,15 @@ several the one that is behind goes on.
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from typing import Any
 
 import pytest
+from botocore.exceptions import ClientError
 
 from auditlog import clock
+from auditlog.errors import StoreError, UnavailableError
 from auditlog.store.pace import READ_UNITS, Pace
-from tests.functional.conftest import ORG, World
+from tests.functional.conftest import ORG, Watched, World
 
 START = 1_780_000_000_000_000
 #: Of one read, and how long it takes: twice as fast as one partition may be read.
@@ -119,3 +122,76 @@ def test_few_units_are_not_booked(world: World) -> None:
     assert world.rows(world.control_table) == before
     worker.pace.spend(1, worker.alive)
     assert world.rows(world.control_table) != before
+
+
+def booked(world: World) -> int:
+    """The moment up to which reads are booked."""
+    rows = world.rows(world.control_table)
+    [item] = [row for row in rows if row["pk"]["S"] == f"reads#{ORG}"]
+    return int(item["booked"]["N"])
+
+
+def test_while_it_waits_it_says_every_few_seconds_that_it_lives(world: World) -> None:
+    lived: list[int] = []
+    worker = Worker(world)
+    worker.alive = lambda: lived.append(worker.at)
+    worker.pace.spend(61 * READ_UNITS, worker.alive)  # `_sleep` takes no longer naps than five
+    assert worker.at == lived[-1] == START + 60 * clock.SECOND
+    assert len(lived) == 12
+
+
+def test_no_worker_starves(world: World) -> None:
+    workers = [Worker(world) for _ in range(5)]
+    work(*workers, seconds=20)
+    shares = [sum(units for _, units in worker.read) for worker in workers]
+    assert min(shares) * 1.5 >= max(shares)
+
+
+def test_two_who_find_it_free_at_the_same_time_book_one_behind_the_other(world: World) -> None:
+    """Between the two writes of one, which are one more than when it is not free, another books."""
+    sound = world.dynamodb
+    other = Worker(world)
+    calls: list[str] = []
+
+    def meanwhile(_name: str, number: int, call: Callable[[], Any]) -> Any:
+        if number == 1 and other.at == START:
+            other.go_on()
+        return call()
+
+    world.dynamodb = Watched(sound, meanwhile, calls)
+    one = Worker(world)
+    world.dynamodb = sound
+    one.go_on()
+    assert other.read
+    takes = UNITS / READ_UNITS * clock.SECOND
+    assert booked(world) == pytest.approx(START + TAKES + 2 * takes, abs=2)
+    assert calls == ["update_item"] * 3
+
+
+def test_what_it_costs(world: World) -> None:
+    """A write for each 250 units that were read, and one more after a pause."""
+    sound, calls = world.dynamodb, list[str]()
+    world.dynamodb = Watched(sound, lambda _name, _number, call: call(), calls)
+    worker = Worker(world)
+    world.dynamodb = sound
+    worker.go_on()
+    assert len(calls) == 2
+    for number in range(20):
+        worker.pace.spend(UNITS / 2, worker.alive)
+        assert len(calls) == 2 + (number + 1) // 2
+    worker.at += clock.HOUR
+    worker.go_on()
+    assert len(calls) == 2 + 10 + 2
+
+
+@pytest.mark.parametrize(
+    ("code", "expected"),
+    [("ThrottlingException", UnavailableError), ("AccessDeniedException", StoreError)],
+)
+def test_aws_errors_in_our_own_words(world: World, code: str, expected: type[Exception]) -> None:
+    def fail(name: str, _number: int, _call: Any) -> Any:
+        raise ClientError({"Error": {"Code": code}}, name)
+
+    world.dynamodb = Watched(world.dynamodb, fail)
+    with pytest.raises(expected):
+        Worker(world).go_on()

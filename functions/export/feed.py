@@ -7,7 +7,7 @@ the table is busy.
 """
 
 from bisect import bisect_left
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import Executor, Future
 from dataclasses import dataclass
 from typing import NamedTuple, TypeVar
@@ -32,6 +32,8 @@ _PER_PAGE = ROWS_PER_READ - 1
 #: Keys, names, times and type of a row, beside its record.
 _ROW_BYTES = 110
 _LOOK_EVERY = 5.0
+#: No answer over HTTP: what was read and unpacked is written out, and not read again.
+_BUDGET = plan.Budget(answer_bytes=1 << 40)
 
 
 class Batch(NamedTuple):
@@ -61,22 +63,27 @@ class Feed:
     def _matching(self, layout: Layout, wanted: Filter, span: Span) -> Iterator[Batch]:
         end = span.end
         while True:
-            page = patiently(lambda span=span: self._page(layout, wanted, span))
+            making = self.threads.submit(
+                patiently, lambda span=span: self._page(layout, wanted, span)
+            )
+            page = self.wait(making)
             entries: list[Entry] = [
                 (each.event.id, str(each.event.recorded_at), each.record, each.event.described)
                 for each in page.found
             ]
             spent = units.read_units(page.spent.bytes, consistent=True)
             spent /= len(layout.eras(span, "asc")[0].partitions) if not span.is_empty else 1
-            if page.position is None:
-                yield Batch(entries, end, spent)
+            rest = None if page.position is None else span.after(page.position, "asc")
+            yield from _parted(entries, end if rest is None else rest.first, spent)
+            if rest is None:
                 return
-            span = span.after(page.position, "asc")
-            yield Batch(entries, span.first, spent)
+            span = rest
 
     def _page(self, layout: Layout, wanted: Filter, span: Span) -> Page:
         # A plan that was broken off is of no more use: each try makes its own.
-        return self.reader.run(plan.page(layout, wanted, span, order="asc", limit=_PER_PAGE))
+        return self.reader.run(
+            plan.page(layout, wanted, span, order="asc", limit=_PER_PAGE, budget=_BUDGET)
+        )
 
     def _whole(self, layout: Layout, span: Span) -> Iterator[Batch]:
         for era in layout.eras(span, "asc"):
@@ -151,16 +158,21 @@ class _Stream:
 
 def _batches(rows: list[Row], reached: str, spent: float) -> Iterator[Batch]:
     """Rows as batches of about a megabyte of records."""
-    entries: list[Entry] = []
+    entries = ((row.sk.S, row.at.N, canonical.unpack(row.r.B), row.s is None) for row in rows)
+    return _parted(entries, reached, spent)
+
+
+def _parted(entries: Iterable[Entry], reached: str, spent: float) -> Iterator[Batch]:
+    """Events as batches of about a megabyte of records."""
+    batch: list[Entry] = []
     size = 0
-    for row in rows:
-        record = canonical.unpack(row.r.B)
-        entries.append((row.sk.S, row.at.N, record, row.s is None))
-        size += len(record)
+    for entry in entries:
+        batch.append(entry)
+        size += len(entry[2])
         if size > _BATCH_BYTES:
-            yield Batch(entries, just_above(row.sk.S), spent)
-            entries, size, spent = [], 0, 0.0
-    yield Batch(entries, reached, spent)
+            yield Batch(batch, just_above(entry[0]), spent)
+            batch, size, spent = [], 0, 0.0
+    yield Batch(batch, reached, spent)
 
 
 def _id(row: Row) -> str:

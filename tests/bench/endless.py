@@ -3,9 +3,9 @@
 import base64
 import json
 from bisect import bisect_left, bisect_right
-from functools import cached_property
+from collections.abc import Sequence
 from itertools import islice
-from typing import Any
+from typing import Any, TypeAlias
 
 from auditlog import canonical
 from auditlog.event import event_id, first_id
@@ -22,28 +22,22 @@ _PAGE_BYTES = 1024 * 1024
 _KEY_BYTES = 110
 
 
+#: A row as JSON, what is before its id and what is behind, and its size.
+Template: TypeAlias = tuple[str, str, int]
+
+
 class Pages:
-    """In the place of the client of a `RowStore`: `count` events, their records again and again.
+    """In the place of the client of a `RowStore`: `count` events, like these again and again.
 
     Each page is an answer of DynamoDB, made when it is asked for, and read by what
     `rows.attach` has registered.
     """
 
-    def __init__(self, count: int) -> None:
-        self._numbers = range(count)
+    def __init__(self, count: int, like: Sequence[Template]) -> None:
         self.meta = self.events = self
+        self._numbers = range(count)
+        self._like = like
         self._parse: Any = None
-
-    @property
-    def span(self) -> Span:
-        """All of them."""
-        return Span(first_id(large.SINCE), first_id(large.SINCE + len(self._numbers) * STEP))
-
-    @property
-    def bounds(self) -> list[str]:
-        """Where they are cut into slices."""
-        numbers = range(SLICE_EVENTS, len(self._numbers) - SLICE_EVENTS // 2, SLICE_EVENTS)
-        return [first_id(large.SINCE + number * STEP) for number in numbers]
 
     def register(self, _name: str, parse: Any) -> None:
         """As botocore's `client.meta.events.register`."""
@@ -63,7 +57,7 @@ class Pages:
         rows: list[str] = []
         size = 0
         for number in range(first, min(end, first + Limit)):
-            before, after, stored = self._templates[number % _DIFFERENT]
+            before, after, stored = self._like[number % len(self._like)]
             rows.append(f"{before}{_id(number)}{after}")
             size += stored
             if size > _PAGE_BYTES:
@@ -75,14 +69,24 @@ class Pages:
         self._parse({"status_code": 200, "body": body.encode()}, answer)
         return answer
 
-    @cached_property
-    def _templates(self) -> list[tuple[str, str, int]]:
-        """Rows as JSON, parted where their ids are, and their sizes."""
-        entries = islice(large.events(large.MIN_EVENTS), _DIFFERENT)
-        return [_template(entry) for entry in entries]
+
+def span(count: int) -> Span:
+    """All of so many events."""
+    return Span(first_id(large.SINCE), first_id(large.SINCE + count * STEP))
 
 
-def _template(entry: large.Entry) -> tuple[str, str, int]:
+def bounds(count: int) -> list[str]:
+    """Where so many are cut into slices."""
+    numbers = range(SLICE_EVENTS, count - SLICE_EVENTS // 2, SLICE_EVENTS)
+    return [first_id(large.SINCE + number * STEP) for number in numbers]
+
+
+def templates() -> list[Template]:
+    """Different rows."""
+    return [_template(entry) for entry in islice(large.events(large.MIN_EVENTS), _DIFFERENT)]
+
+
+def _template(entry: large.Entry) -> Template:
     packed = canonical.pack(entry.record.data)
     row: dict[str, Any] = {"r": {"B": base64.b64encode(packed).decode()}}
     row["at"] = {"N": str(entry.recorded_at)}

@@ -36,8 +36,7 @@ from export import cuts
 from export.assembly import finish
 from export.job import Job
 from export.slice import write_slice
-from tests.bench import buckets, large
-from tests.bench.endless import Agreeing, Pages
+from tests.bench import buckets, endless, large
 from tests.bench.measure import in_a_process, most_memory
 
 _MODULE = "tests.bench.flat"
@@ -64,8 +63,9 @@ class Wanted:
     """An export to be made, `times` over; the least time counts."""
 
     source: Source | None
-    """None for rows that are made up, `count` of them."""
+    """None for rows that are made up: `count` of them, `like` others."""
     count: int = 0
+    like: Sequence[endless.Template] = ()
     format: str = "json"
     compression: str = "gzip"
     profile: str = "native"
@@ -96,7 +96,8 @@ class Took:
 def run(wanted: Wanted) -> Took:
     """Makes an export in a process of its own."""
     if wanted.source is None:
-        wanted = replace(wanted, bounds=Pages(wanted.count).bounds)
+        # They are made here, since it takes more memory to make them than to export them.
+        wanted = replace(wanted, bounds=endless.bounds(wanted.count), like=endless.templates())
     engine = {"AWS_ENDPOINT_URL": wanted.source.url} if wanted.source else {}
     return Took(**in_a_process(_MODULE, asdict(wanted), **_ACCOUNT, **engine))
 
@@ -156,10 +157,10 @@ class _Clock:
 
 def _job(wanted: Wanted, bucket: buckets.Forgetful) -> Job:
     if wanted.source is None:
-        pages: Any = Pages(wanted.count)
+        pages: Any = endless.Pages(wanted.count, wanted.like)
         rows.attach(pages)
-        export = _export(wanted, pages.span)
-        return _with(export, RowStore(pages, ""), None, Agreeing(), bucket)
+        export = _export(wanted, endless.span(wanted.count))
+        return _with(export, RowStore(pages, ""), None, endless.Agreeing(), bucket)
     source, client = wanted.source, aws.dynamodb()
     span = Span.between(0, large.NOW)
     export = _export(wanted, Span(span.first, wanted.end or span.end))
@@ -215,6 +216,6 @@ def _export(wanted: Wanted, span: Span) -> Export:
 
 
 if __name__ == "__main__":
-    asked = json.loads(sys.argv[1])
+    asked = json.load(sys.stdin)
     made_of = asked.pop("source")
     print(json.dumps(asdict(_main(Wanted(Source(**made_of) if made_of else None, **asked)))))

@@ -95,10 +95,11 @@ def _of_children() -> float:
 
 
 def in_a_process(module: str, asked: dict[str, Any], **environment: str) -> dict[str, Any]:
-    """What `python -m module` says in JSON, asked in JSON: memory of others is not in its own."""
+    """What `python -m module` says, asked in JSON on its input: it has no memory of others."""
     path = os.pathsep.join([str(ROOT), str(FUNCTIONS)])
     done = subprocess.run(
-        [sys.executable, "-m", module, json.dumps(asked)],
+        [sys.executable, "-m", module],
+        input=json.dumps(asked),
         cwd=ROOT,
         env={**os.environ, **environment, "PYTHONPATH": path},
         stdout=subprocess.PIPE,

@@ -90,4 +90,4 @@ def _main(url: str, table: str) -> dict[str, Any]:
 
 
 if __name__ == "__main__":
-    print(json.dumps(_main(**json.loads(sys.argv[1]))))
+    print(json.dumps(_main(**json.load(sys.stdin))))

@@ -2,6 +2,7 @@
 
 import gzip
 import json
+from dataclasses import replace
 from itertools import pairwise
 from pathlib import Path
 from typing import Any
@@ -25,7 +26,7 @@ COUNT = 4_321
 
 @pytest.fixture
 def log() -> RowStore:
-    pages: Any = endless.Pages(COUNT)
+    pages: Any = endless.Pages(COUNT, endless.templates())
     rows.attach(pages)
     return RowStore(pages, "")
 
@@ -42,7 +43,7 @@ def walk(log: RowStore, span: Span, count: int = rows.MOST_ROWS) -> list[Row]:
 
 
 def test_made_up_rows_come_once_and_in_order(log: RowStore) -> None:
-    found = walk(log, endless.Pages(COUNT).span)
+    found = walk(log, endless.span(COUNT))
     ids = [row.sk.S for row in found]
     assert len(ids) == COUNT
     assert ids == sorted(set(ids))
@@ -54,13 +55,13 @@ def test_made_up_rows_come_once_and_in_order(log: RowStore) -> None:
 
 
 def test_made_up_rows_of_any_span_and_page(log: RowStore) -> None:
-    ids = [row.sk.S for row in walk(log, endless.Pages(COUNT).span)]
+    ids = [row.sk.S for row in walk(log, endless.span(COUNT))]
     middle = first_id(large.SINCE + 2_000 * endless.STEP)
     for span, expected in (
         (Span(ids[0], middle), ids[:2_000]),
         (Span(middle, ids[2_100]), ids[2_000:2_100]),
         (Span(just_above(ids[2_100]), just_above(ids[2_150])), ids[2_101:2_151]),
-        (Span(ids[-1], endless.Pages(COUNT).span.end), ids[-1:]),
+        (Span(ids[-1], endless.span(COUNT).end), ids[-1:]),
         (Span(just_above(ids[-1]), "w"), []),
     ):
         for count in (7, 1_000, 4_000):
@@ -71,9 +72,10 @@ def test_an_export_of_made_up_rows_is_whole(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(endless, "SLICE_EVENTS", 1_000)
-    bounds = endless.Pages(COUNT).bounds
+    bounds = endless.bounds(COUNT)
     assert len(bounds) == 3
-    took = flat._main(Wanted(None, count=COUNT, bounds=bounds, folder=str(tmp_path)))
+    wanted = Wanted(None, count=COUNT, like=endless.templates(), bounds=bounds)
+    took = flat._main(replace(wanted, folder=str(tmp_path)))
     path = tmp_path / took.key
     events = json.loads(gzip.decompress(path.read_bytes()))
     assert (took.events, took.bytes, took.slices) == (COUNT, path.stat().st_size, 4)
@@ -84,7 +86,7 @@ def test_an_export_of_made_up_rows_is_whole(
         path.name,
         f"{path.name}.manifest.json",
     ]
-    forgotten = flat._main(Wanted(None, count=COUNT, bounds=bounds))
+    forgotten = flat._main(wanted)
     assert (forgotten.events, forgotten.slices) == (COUNT, 4)
 
 

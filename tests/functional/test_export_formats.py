@@ -15,8 +15,11 @@ import pytest
 
 from auditlog import canonical, clock
 from auditlog.cli import manifest as manifests
-from auditlog.event import MAX_EVENT_BYTES
+from auditlog.errors import StoreError
+from auditlog.event import MAX_EVENT_BYTES, first_id
+from auditlog.exports import Export
 from auditlog.formats import BOM, COLUMNS
+from auditlog.store.slices import SliceStore
 from export import cuts
 from tests.functional.conftest import ORG, World, an_event, events_at, pages
 from tests.unit.entries import validator
@@ -50,6 +53,12 @@ def made(world: World, **asked: Any) -> tuple[dict[str, Any], bytes, dict[str, A
     assert found is not None
     about = world.s3.get_object(Bucket=world.bucket, Key=found.manifest_key)["Body"].read()
     return shown, world.file(export_id), json.loads(about)
+
+
+def export_of(world: World, export_id: str) -> Export:
+    found = world.exports.get(ORG, export_id)
+    assert found is not None
+    return found
 
 
 def plain(data: bytes, shape: dict[str, Any]) -> bytes:
@@ -349,6 +358,7 @@ def test_slices_of_which_the_reference_knows_no_event_are_not_in_its_file(
     shown, data, about = made(world, **shape, until=until)
     text = plain(data, shape)
     assert len(ids_of(text, shape)) == shown["events"] == 3
+    assert text.count(b'"message":"Ada created a repository"') == 3
     if form == "json":
         validator().validate(json.loads(text))
     assert shown["left_out"] == about["left_out"]["events"] == 57
@@ -363,17 +373,92 @@ def test_slices_of_which_the_reference_knows_no_event_are_not_in_its_file(
 
 @pytest.mark.parametrize("form", ["json", "ndjson", "csv"])
 def test_packed_and_unpacked_a_file_is_the_same_and_so_it_is_however_it_is_cut(
-    world: World, monkeypatch: pytest.MonkeyPatch, form: str
+    world: World, monkeypatch: pytest.MonkeyPatch, tmp_path: Path, form: str
 ) -> None:
+    """And in however many batches a slice is read: by one event, by some, all at once."""
     now = clock.now() - clock.HOUR
-    world.publish(*events_at(*[now + number for number in range(60)]))
+    ids = world.publish(*events_at(*[now + number for number in range(60)]))
     asked: dict[str, Any] = {"format": form, "until": clock.text(now + clock.SECOND)}
     texts: list[bytes] = []
-    for slice_events in (1_000, 20, 6):
+    for slice_events, batch_bytes in ((1_000, 1), (1_000, 4_000), (20, 1_500), (6, 1_000_000)):
+        monkeypatch.setattr("export.feed._BATCH_BYTES", batch_bytes)
         monkeypatch.setattr(cuts, "SLICE_EVENTS", slice_events)
         monkeypatch.setattr(cuts, "_FINE", slice_events / 2)
         for compression in ("gzip", "none"):
             _, data, about = made(world, **asked, compression=compression)
             texts.append(plain(data, {"compression": compression}))
             assert len(about["slices"]) >= 60 / slice_events / 2
+            assert (about["first_id"], about["last_id"]) == (ids[0], ids[-1])
+            check(data, about, tmp_path)
     assert len(set(texts)) == 1
+
+
+@pytest.mark.parametrize("lost", ["first", "between", "last"])
+def test_where_a_slice_is_lost_there_is_no_file(
+    world: World, small_slices: None, lost: str
+) -> None:
+    """Nothing that we know of loses one; what would be wrong is not called ready."""
+    now = clock.now() - clock.HOUR
+    world.publish(*events_at(*[now + number for number in range(60)]))
+    export_id = world.ask_export(until=clock.text(now + clock.SECOND))
+
+    def slices() -> list[dict[str, Any]]:
+        rows = world.rows(world.control_table)
+        return [row for row in rows if row["pk"]["S"] == f"slices#{export_id}" and "end" in row]
+
+    while world.shown(export_id)["progress"]["fraction"] < 1:
+        assert world.deliver()
+    written = slices()
+    gone = {"first": written[0], "between": written[4], "last": written[-1]}[lost]
+    world.dynamodb.delete_item(
+        TableName=world.control_table, Key={"pk": gone["pk"], "sk": gone["sk"]}
+    )
+    for _ in range(2):
+        with pytest.raises(StoreError):
+            world.work()
+    world.work()
+    shown = world.shown(export_id)
+    assert (shown["state"], shown["download_url"]) == ("failed", None)
+    assert shown["error"]
+    assert world.objects() == []
+
+
+@pytest.mark.parametrize("slice_events", [1_000, 6])
+def test_of_very_many_types_that_are_left_out_the_most_frequent_are_named(
+    world: World, monkeypatch: pytest.MonkeyPatch, slice_events: int
+) -> None:
+    """An open scope has no end of types, and an item of the table has."""
+    monkeypatch.setattr(cuts, "SLICE_EVENTS", slice_events)
+    monkeypatch.setattr(cuts, "_FINE", slice_events / 2)
+    for module in ("export.lines", "auditlog.manifests"):
+        monkeypatch.setattr(f"{module}.MOST_TYPES", 3)
+    now = clock.now() - clock.HOUR
+    kinds = [f"aws.s3.{name}" for name in "AABABCDEFGHAB" * 4]
+    world.publish(
+        *[
+            an_event(type=kind, occurred_at=clock.text(now + number))
+            for number, kind in enumerate(kinds)
+        ]
+    )
+    until = clock.text(now + clock.SECOND)
+    shown, _, about = made(world, format="ndjson", profile="hf", until=until)
+    assert shown["left_out"] == about["left_out"]["events"] == len(kinds)
+    types = about["left_out"]["types"]
+    assert sum(types.values()) == len(kinds)
+    assert "other" in types
+    assert len(types) <= 4
+    named = {name: count for name, count in types.items() if name != "other"}
+    assert all(count <= kinds.count(name) for name, count in named.items())
+    assert {"aws.s3.A"} <= set(named)
+    written = SliceStore(world.dynamodb, world.control_table).written(export_of(world, shown["id"]))
+    assert all(len(part.left_out) <= 4 for part in written)
+    # What has a name in a slice is counted under it to the end.
+    for part in written:
+        inside = [
+            kind
+            for number, kind in enumerate(kinds)
+            if part.span.first <= first_id(now + number) < part.span.end
+        ]
+        assert sum(part.left_out.values()) == len(inside)
+        for kind in inside[:1]:  # the first that comes has a name
+            assert part.left_out[kind] == inside.count(kind)

@@ -17,6 +17,8 @@ from auditlog.errors import DamagedRecordError, StoreError, UnavailableError
 from auditlog.event import NewEvent, Record, Rules, admit
 from auditlog.filters import Filter
 from auditlog.layout import MAX_SHARDS, Layout
+from auditlog.reads import EventsRead
+from auditlog.reads import Rows as ReadRows
 from auditlog.span import BEGIN, END, EVERYTHING, Span, just_above
 from auditlog.store.events import EventStore
 from auditlog.store.meter import METER
@@ -434,3 +436,56 @@ def test_the_next_page_is_asked_for_while_one_is_worked_on(log: Log) -> None:
     # And none after that, which would have to be kept.
     assert not asked.acquire(timeout=0.05)
     is_all([*came, *batches], log.expected())
+
+
+# -- what a filter asks for ---------------------------------------------------------------------
+
+
+class Slow(EventStore):
+    """Reads of events that last until somebody has shown `enough` times that he is alive."""
+
+    def __init__(self, world: World, enough: threading.Event) -> None:
+        super().__init__(world.dynamodb, world.events_table, world.digests_table)
+        self.enough, self.waited = enough, threading.Event()
+
+    def rows(self, read: EventsRead, *, consistent: bool = False) -> ReadRows:
+        self.waited.set()
+        self.enough.wait(2)
+        return super().rows(read, consistent=consistent)
+
+
+@pytest.mark.usefixtures("impatient")
+def test_it_shows_that_it_is_alive_while_a_filter_looks_for_what_it_asks(log: Log) -> None:
+    enough = threading.Event()
+    slow = Slow(log.world, enough)
+    looks: list[None] = []
+
+    def alive() -> None:
+        if slow.waited.is_set():
+            looks.append(None)
+        if len(looks) == 5:
+            enough.set()
+
+    wanted, take = FILTERS["an actor"]
+    is_all(list(log.read(wanted, events=slow, alive=alive)), log.expected(take=take))
+    assert len(looks) >= 5
+
+
+def test_what_a_filter_takes_is_not_read_again_and_again_however_far_it_inflates(
+    world: World, threads: ThreadPoolExecutor
+) -> None:
+    """A page of an HTTP answer holds few large events; an export goes on with what was read."""
+    log = Log(world, Layout(ORG), threads)
+    made = (
+        an_event(occurred_at=clock.text(NOON + n), metadata={"x": f"{n % 10}" * 200_000})
+        for n in range(120)
+    )
+    log.put(*made)
+    wanted, _ = FILTERS["a type"]
+    before = METER.spent
+    batches = list(log.read(wanted))
+    spent = METER.spent.since(before).read
+    is_all(batches, log.expected())
+    before = METER.spent
+    list(log.read(rows=RowStore(world.log_rows, world.events_table)))
+    assert spent <= 3 * METER.spent.since(before).read + 10

@@ -298,6 +298,7 @@ def test_one_of_which_nothing_is_heard_any_more_is_made_anew(
     at(monkeypatch, now + exports.STALLED_AFTER["running"] - clock.SECOND)
     is_being_made(ask(world))
     assert asked_for(world) == 1
+    assert world.received("exports") == []  # what is running is not handed out again
     at(monkeypatch, now + exports.STALLED_AFTER["running"] + clock.MINUTE)
     is_being_made(ask(world))
     assert asked_for(world) == 2

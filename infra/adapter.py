@@ -66,6 +66,22 @@ TREATMENTS: Mapping[str, Treatment] = {
             "DefaultRouteSettings": "stored and never enforced; nobody floods a laptop",
         },
     ),
+    "AWS::CloudWatch::Alarm": Treatment(
+        kept=frozenset(
+            {
+                "AlarmDescription",
+                "ComparisonOperator",
+                "Dimensions",
+                "EvaluationPeriods",
+                "MetricName",
+                "Namespace",
+                "Period",
+                "Statistic",
+                "Threshold",
+                "TreatMissingData",
+            }
+        )
+    ),
     "AWS::DynamoDB::Table": Treatment(
         kept=frozenset(
             {"AttributeDefinitions", "BillingMode", "DeletionProtectionEnabled", "KeySchema"}

@@ -122,9 +122,20 @@ class Function(lambda_.Function):
             "runtime comes with a rebuilt asset, not by itself.",
         )
 
-    def allow(self, actions: Sequence[str], resources: Sequence[str]) -> None:
-        """Let this function do `actions`, on `resources` (ARNs) and nothing else."""
-        self.add_to_role_policy(iam.PolicyStatement(actions=actions, resources=resources))
+    def allow(
+        self,
+        actions: Sequence[str],
+        resources: Sequence[str],
+        *,
+        only_if: Mapping[str, Any] | None = None,
+    ) -> None:
+        """Let this function do `actions`, on `resources` (ARNs) and nothing else.
+
+        `only_if` are conditions as IAM writes them.
+        """
+        self.add_to_role_policy(
+            iam.PolicyStatement(actions=actions, resources=resources, conditions=only_if)
+        )
 
     def allow_chains(self) -> None:
         """Let this function be invoked by what it has sent itself, as often as that takes.

@@ -1,9 +1,10 @@
 """What is deployed, in one sitting.
 
 Two doors take events in (`publish` over HTTP, `record` from the inbox), one
-function answers questions, one manages keys, two make downloads, one removes
-what may go, one digests the log for searches. Names of resources are left to
-CloudFormation, so that a stack can be deployed twice in one account.
+function answers questions, one manages keys and settings, two make downloads,
+one removes what may go and one what must, one digests the log for searches.
+Names of resources are left to CloudFormation, so that a stack can be deployed
+twice in one account.
 """
 
 from collections.abc import Sequence
@@ -11,6 +12,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import aws_cdk as cdk
+from aws_cdk import aws_cloudwatch as cloudwatch
 from aws_cdk import aws_events as events
 from aws_cdk import aws_events_targets as targets
 from aws_cdk import aws_lambda as lambda_
@@ -35,13 +37,16 @@ RECORD_TIMEOUT = cdk.Duration.seconds(60)
 # `MAX_RUN` of auditlog/digest.py, where the reason is.
 SEAL_TIMEOUT = cdk.Duration.minutes(5)
 
+# Of the functions' metrics; as `auditlog.telemetry` has it, which imports Powertools.
+NAMESPACE = "auditlog"
+
 # As long as Lambda allows; what is not done by then is taken up again.
 LONGEST = cdk.Duration.minutes(15)
 
 
 @dataclass(frozen=True)
 class Functions:
-    """The eight functions, by the names of their folders."""
+    """The nine functions, by the names of their folders."""
 
     publish: Function
     record: Function
@@ -50,6 +55,7 @@ class Functions:
     export: Function
     export_worker: Function
     retain: Function
+    erase: Function
     seal: Function
 
 
@@ -81,9 +87,11 @@ class AuditlogStack(cdk.Stack):
         self._allow_doors()
         self._allow_questions()
         self._allow_exports()
-        self._allow_retention()
+        self._allow_management()
+        self._allow_removal()
         self._allow_digests()
         self._triggers()
+        self._alarms()
         self.api = http_api(self, name=self.stack_name, routes=self._routes())
         self._outputs()
 
@@ -96,6 +104,7 @@ class AuditlogStack(cdk.Stack):
         tables = log | control
         salt = {"SALT_SECRET_ARN": self.salt.secret_arn}
         rejects = {"REJECTS_QUEUE_URL": self.queues.rejects.queue_url}
+        erasures = {"ERASURES_QUEUE_URL": self.queues.erasures.queue_url}
         exports = {
             "EXPORTS_QUEUE_URL": self.queues.exports.queue_url,
             "EXPORTS_BUCKET": self.bucket.bucket_name,
@@ -131,16 +140,17 @@ class AuditlogStack(cdk.Stack):
                 # A page of 1,000 events is inflated, filtered and written out.
                 memory_mb=1024,
                 timeout=HTTP_TIMEOUT,
-                environment=tables,
+                # Where an org wants its searches recorded, they are events too.
+                environment=tables | salt,
             ),
             manage=function(
                 "manage",
                 "manage.handler",
-                description="Manages API keys",
-                # A small read or write each; half a minute would hide a fault.
+                description="Manages orgs, settings, keys, sessions, erasures",
+                # A few small reads and writes each; recording one may take 10 seconds.
                 memory_mb=512,
-                timeout=cdk.Duration.seconds(10),
-                environment=control,
+                timeout=HTTP_TIMEOUT,
+                environment=tables | salt | erasures,
             ),
             export=function(
                 "export",
@@ -165,10 +175,26 @@ class AuditlogStack(cdk.Stack):
                 "retain",
                 "retain.handler",
                 description="Removes what is past its retention",
-                # It waits for the table; what an hour leaves, the next one takes.
+                # It waits for the table; what one run leaves, the next one takes.
                 memory_mb=512,
                 timeout=LONGEST,
-                environment=tables,
+                environment=tables | salt | erasures,
+            ),
+            erase=function(
+                "erase",
+                "erase.handler",
+                description="Erases personal data, and orgs",
+                # It waits for the table, and unpacks what it finds.
+                memory_mb=1024,
+                timeout=LONGEST,
+                environment=tables
+                | salt
+                | erasures
+                | rejects
+                | {
+                    "INBOX_DLQ_URL": self.queues.inbox_dlq.queue_url,
+                    "EXPORTS_BUCKET": self.bucket.bucket_name,
+                },
             ),
             seal=function(
                 "seal",
@@ -184,12 +210,17 @@ class AuditlogStack(cdk.Stack):
     def _allow_doors(self) -> None:
         control = self.tables.control.table_arn
         to = self.functions
-        for writer in (to.publish, to.record, to.export):
+        for writer in self._writers():
             # An insert can neither change nor remove what is recorded.
             writer.allow(["dynamodb:PartiQLInsert"], [self.tables.events.table_arn])
             writer.allow(["secretsmanager:GetSecretValue"], [self.salt.secret_arn])
-        to.publish.allow(["dynamodb:GetItem"], [control])
-        to.record.allow(["dynamodb:GetItem"], [control])
+        for door in (to.publish, to.record):
+            # The org, the key, and whom events were erased of lately.
+            door.allow(["dynamodb:GetItem", "dynamodb:Query"], [control])
+        for counter in (to.publish, to.record):
+            self._allow_notes(counter, "used#*", "count#*")
+        for reader in (to.query, to.export):
+            self._allow_notes(reader, "used#*")
         to.record.allow(["sqs:SendMessage"], [self.queues.rejects.queue_arn])
         to.record.allow(
             ["sqs:ReceiveMessage", "sqs:DeleteMessage", "sqs:GetQueueAttributes"],
@@ -201,8 +232,27 @@ class AuditlogStack(cdk.Stack):
         to = self.functions
         to.query.allow(["dynamodb:Query", "dynamodb:GetItem"], [self.tables.events.table_arn])
         to.query.allow(["dynamodb:GetItem"], [control])
-        to.manage.allow(["dynamodb:GetItem", "dynamodb:Query"], [control])
-        to.manage.allow(["dynamodb:PutItem", "dynamodb:DeleteItem"], [control])
+
+    def _allow_management(self) -> None:
+        control = self.tables.control.table_arn
+        manage = self.functions.manage
+        # A transaction needs the actions that it is made of.
+        manage.allow(["dynamodb:GetItem", "dynamodb:Query"], [control])
+        manage.allow(["dynamodb:PutItem", "dynamodb:DeleteItem", "dynamodb:UpdateItem"], [control])
+        manage.allow(["sqs:SendMessage"], [self.queues.erasures.queue_arn])
+
+    def _allow_notes(self, function: Function, *keys: str) -> None:
+        """Lets it note what nothing of the log depends on, under these keys of `control`."""
+        function.allow(
+            ["dynamodb:UpdateItem"],
+            [self.tables.control.table_arn],
+            only_if={"ForAllValues:StringLike": {"dynamodb:LeadingKeys": list(keys)}},
+        )
+
+    def _writers(self) -> Sequence[Function]:
+        """Who inserts events: the doors, and whoever records what is done with the log."""
+        to = self.functions
+        return (to.publish, to.record, to.query, to.manage, to.export, to.retain, to.erase)
 
     def _allow_exports(self) -> None:
         control, queue = self.tables.control.table_arn, self.queues.exports.queue_arn
@@ -235,26 +285,69 @@ class AuditlogStack(cdk.Stack):
             [queue],
         )
 
-    def _allow_retention(self) -> None:
-        retain = self.functions.retain
-        # Whoever may BatchWriteItem may also overwrite; this can only delete.
-        retain.allow(["dynamodb:Query", "dynamodb:PartiQLDelete"], [self.tables.events.table_arn])
-        retain.allow(["dynamodb:Query"], [self.tables.control.table_arn])
+    def _allow_removal(self) -> None:
+        log, control = self.tables.events.table_arn, self.tables.control.table_arn
+        to = self.functions
+        for remover in (to.retain, to.erase):
+            # Whoever may BatchWriteItem may also overwrite; this can only delete.
+            remover.allow(["dynamodb:Query", "dynamodb:PartiQLDelete"], [log])
+            remover.allow(["dynamodb:GetItem", "dynamodb:Query", "dynamodb:PutItem"], [control])
+            remover.allow(["dynamodb:UpdateItem", "dynamodb:DeleteItem"], [control])
+            remover.allow(["sqs:SendMessage"], [self.queues.erasures.queue_arn])
+        # It gives events another expiry, and can change nothing else of them.
+        to.retain.allow(
+            ["dynamodb:PartiQLUpdate"],
+            [log],
+            only_if={"ForAllValues:StringEquals": {"dynamodb:Attributes": ["pk", "sk", "ttl"]}},
+        )
+        # The one function that can change what is recorded: into what is left of it.
+        to.erase.allow(["dynamodb:UpdateItem"], [log])
+        to.erase.allow(
+            [
+                "sqs:ReceiveMessage",
+                "sqs:DeleteMessage",
+                "sqs:GetQueueAttributes",
+                "sqs:ChangeMessageVisibility",
+            ],
+            [self.queues.erasures.queue_arn],
+        )
+        # What waits there may hold what is to be erased.
+        for queue in (self.queues.rejects, self.queues.inbox_dlq):
+            to.erase.allow(
+                [
+                    "sqs:ReceiveMessage",
+                    "sqs:DeleteMessage",
+                    "sqs:ChangeMessageVisibility",
+                    "sqs:SendMessage",
+                ],
+                [queue.queue_arn],
+            )
+        to.erase.allow(["s3:ListBucket"], [self.bucket.bucket_arn])
+        to.erase.allow(["s3:DeleteObject"], [self.bucket.arn_for_objects("*")])
+        excuse(
+            to.erase.own_role,
+            "AwsSolutions-IAM5",
+            "The downloads of an org are under a prefix that is its name; the bucket holds "
+            "nothing but exports.",
+            findings=[r"^Resource::<exports\w+\.Arn>\/\*$"],
+        )
 
     def _allow_digests(self) -> None:
         digests = self.tables.digests.table_arn
         to = self.functions
-        for writer in (to.publish, to.record, to.export):
+        for writer in self._writers():
             # A writer sets marks; it can neither clear one nor touch a digest.
             writer.allow(["dynamodb:PartiQLInsert"], [digests])
-        for reader in (to.query, to.export_worker, to.seal):
+        for reader in (to.query, to.export_worker, to.erase, to.seal):
             reader.allow(["dynamodb:Query", "dynamodb:GetItem"], [digests])
-        for reader in (to.query, to.export_worker):
+        for reader in (to.query, to.export_worker, to.erase):
             reader.allow(["dynamodb:BatchGetItem"], [digests])
         to.seal.allow(["dynamodb:UpdateItem", "dynamodb:BatchWriteItem"], [digests])
         to.seal.allow(["dynamodb:Query"], [self.tables.events.table_arn])
         # The digests of a stretch of the log go when the stretch does.
-        to.retain.allow(["dynamodb:Query", "dynamodb:BatchWriteItem"], [digests])
+        to.retain.allow(["dynamodb:Query"], [digests])
+        for remover in (to.retain, to.erase):
+            remover.allow(["dynamodb:BatchWriteItem"], [digests])
 
     def _triggers(self) -> None:
         self.functions.record.add_event_source_mapping(
@@ -282,11 +375,22 @@ class AuditlogStack(cdk.Stack):
         # A step sends the message of the one that follows. Slices are counted when the
         # range is cut, and only a slice that was written asks for another.
         self.functions.export_worker.allow_chains()
+        self.functions.erase.add_event_source_mapping(
+            "erasures",
+            event_source_arn=self.queues.erasures.queue_arn,
+            batch_size=1,
+            # What must go is never urgent enough to slow down what is being written.
+            max_concurrency=4,
+            report_batch_item_failures=True,
+        )
+        # A step that ran out of time sends itself again; each of them has removed something.
+        self.functions.erase.allow_chains()
         self._schedule(
-            "hourly",
-            cdk.Duration.hours(1),
+            "every-fifteen-minutes",
+            # A hold is effective once a run has seen it.
+            cdk.Duration.minutes(15),
             self.functions.retain,
-            description="Removes what is past its retention",
+            description="Removes what is past its retention, and keeps what is to stay longer",
         )
         self._schedule(
             "every-five-minutes",
@@ -295,6 +399,42 @@ class AuditlogStack(cdk.Stack):
             cdk.Duration.minutes(5),
             self.functions.seal,
             description="Digests what has passed the watermark since",
+        )
+
+    def _alarms(self) -> None:
+        """What an operator has to look at. What is told when one goes off is the deployment's."""
+        overdue = cloudwatch.Metric(
+            namespace=NAMESPACE,
+            metric_name="OrgsOverdue",
+            dimensions_map={"service": "retain"},
+            statistic="Maximum",
+            period=cdk.Duration.hours(1),
+        )
+        cloudwatch.Alarm(
+            self,
+            "overdue",
+            alarm_description="An org has events that were to be removed more than 3 days ago; "
+            "the log of the function `retain` says which.",
+            metric=overdue,
+            threshold=0,
+            comparison_operator=cloudwatch.ComparisonOperator.GREATER_THAN_THRESHOLD,
+            evaluation_periods=1,
+            # No run is as bad as one that fails: nothing is removed.
+            treat_missing_data=cloudwatch.TreatMissingData.BREACHING,
+        )
+        erasures = self.queues.erasures_dlq.metric_approximate_number_of_messages_visible(
+            statistic="Maximum", period=cdk.Duration.minutes(5)
+        )
+        cloudwatch.Alarm(
+            self,
+            "erasures-stuck",
+            alarm_description="An erasure, or the deletion of an org, has failed again and again; "
+            "its message is in the dead letter queue.",
+            metric=erasures,
+            threshold=0,
+            comparison_operator=cloudwatch.ComparisonOperator.GREATER_THAN_THRESHOLD,
+            evaluation_periods=1,
+            treat_missing_data=cloudwatch.TreatMissingData.NOT_BREACHING,
         )
 
     def _schedule(
@@ -338,6 +478,7 @@ class AuditlogStack(cdk.Stack):
             "QueueUrl": self.queues.inbox.queue_url,
             "RejectsQueueUrl": self.queues.rejects.queue_url,
             "InboxDlqUrl": self.queues.inbox_dlq.queue_url,
+            "ErasuresQueueUrl": self.queues.erasures.queue_url,
             "ExportsQueueUrl": self.queues.exports.queue_url,
             "EventsTable": self.tables.events.table_name,
             "ControlTable": self.tables.control.table_name,

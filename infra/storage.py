@@ -20,6 +20,8 @@ INBOX_TRIES = 5
 # One more than `export.worker.MOST_TRIES` and some: the worker itself says that
 # an export has failed, when its message comes once too often.
 EXPORT_TRIES = 5
+# A step that fails so often needs somebody to look at it.
+ERASURE_TRIES = 5
 
 
 class Tables:
@@ -28,16 +30,18 @@ class Tables:
     def __init__(self, scope: Construct) -> None:
         """Declare all three."""
         self.events = _kept_table(scope, "events", time_to_live_attribute="ttl")
-        # In `control` only what is of no use once an export's file is gone carries a
-        # `ttl`: the steps of its work (`slices#…`) and which request led to it
-        # (`asked#…`). Nothing else ever may: orgs, keys and exports are there for good,
-        # and an expiry is no condition that a write could check.
+        # In `control` only what is of no use after a while carries a `ttl`: the steps of
+        # an export (`slices#…`) and which request led to it (`asked#…`), sessions that
+        # have ended, counts of a day, the hour in which a key was used last, and whom
+        # events were erased of, once none can arrive any more. Nothing else ever may:
+        # orgs, keys and exports are there for good, and an expiry is no condition that
+        # a write could check.
         self.control = _kept_table(scope, "control", time_to_live_attribute="ttl")
         self.digests = _digests_table(scope)
 
 
 class Queues:
-    """`inbox` and `exports` with a dead letter queue each, and `rejects`.
+    """`inbox`, `exports` and `erasures` with a dead letter queue each, and `rejects`.
 
     `publishers` are ARNs of the IAM principals that may send to the inbox; the
     two timeouts are those of the functions that consume.
@@ -51,7 +55,7 @@ class Queues:
         record_timeout: cdk.Duration,
         export_timeout: cdk.Duration,
     ) -> None:
-        """Declare all five."""
+        """Declare all seven."""
         self.inbox_dlq = _queue(scope, "inbox-dlq", days=14)
         self.inbox = _queue(
             scope,
@@ -83,6 +87,17 @@ class Queues:
             visibility_timeout=export_timeout.plus(cdk.Duration.minutes(1)),
             dead_letter_queue=sqs.DeadLetterQueue(
                 queue=self.exports_dlq, max_receive_count=EXPORT_TRIES
+            ),
+        )
+        self.erasures_dlq = _queue(scope, "erasures-dlq", days=14)
+        self.erasures = _queue(
+            scope,
+            "erasures",
+            days=4,
+            # As with exports: a step is a message, and takes as long as it takes.
+            visibility_timeout=export_timeout.plus(cdk.Duration.minutes(1)),
+            dead_letter_queue=sqs.DeadLetterQueue(
+                queue=self.erasures_dlq, max_receive_count=ERASURE_TRIES
             ),
         )
         self.rejects = _queue(scope, "rejects", days=14)

@@ -11,9 +11,11 @@
     │   ├── ForbiddenError        403  the credential lacks the grant
     │   ├── ConflictError         409  the state of the thing forbids it
     │   ├── GoneError             410  it was here, and is not any more
+    │   ├── PreconditionFailedError 412  it is not as `If-Match` says any more
     │   ├── TooLargeError         413  more bytes or items than the limit
     │   ├── MalformedError        400  not JSON, or not this query
     │   ├── InvalidError          422  JSON that breaks a rule
+    │   ├── LimitReachedError     429  the org has used what the platform lets it use
     │   └── UnavailableError      503  try the same again after `retry_after` seconds
     └── StoreError                AWS refused in a way that no caller can mend
 
@@ -123,6 +125,13 @@ class GoneError(ProblemError):
     title = "Gone"
 
 
+class PreconditionFailedError(ProblemError):
+    """The thing is not any more as `If-Match` says."""
+
+    status = 412
+    title = "Precondition failed"
+
+
 class TooLargeError(ProblemError):
     """More bytes or more items than a limit allows."""
 
@@ -142,6 +151,33 @@ class InvalidError(ProblemError):
 
     status = 422
     title = "Invalid content"
+
+
+class LimitReachedError(ProblemError):
+    """The org has used all of something that the platform lets it use.
+
+    `limit` names it, `quota` is how much there is, of which nothing is left for
+    `retry_after` seconds; `window` is the length of its period in seconds, None where
+    it is not counted by time.
+    """
+
+    status = 429
+    title = "Limit reached"
+
+    def __init__(
+        self, detail: str, *, limit: str, quota: int, retry_after: int, window: int | None = None
+    ) -> None:
+        super().__init__(detail)
+        self.limit = limit
+        self.quota = quota
+        self.retry_after = retry_after
+        self.window = window
+
+    @classmethod
+    def of_keys(cls, quota: int) -> "LimitReachedError":
+        """An org that has as many keys as it may."""
+        detail = f"The org has {quota} keys, which is all it may have; revoke one."
+        return cls(detail, limit="keys", quota=quota, retry_after=3_600)
 
 
 class UnavailableError(ProblemError):

@@ -175,6 +175,8 @@ class Rules:
     org: str
     retention_days: int | None
     judged_at: int
+    purged_before: int = 0
+    """Nothing older is taken, since nothing older would be shown (`policy.py`)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -355,6 +357,9 @@ def _time_faults(raw: object, rules: Rules) -> Iterator[Fault]:
     elif 0 <= occurred_at < oldest_kept(rules.judged_at, rules.retention_days):
         detail = f"older than the {rules.retention_days} days for which this org keeps its events"
         yield Fault(detail, pointer="/occurred_at")
+    elif 0 <= occurred_at < rules.purged_before:
+        detail = "of a time of which this org's log was purged already, before "
+        yield Fault(detail + clock.text(rules.purged_before), pointer="/occurred_at")
 
 
 def _member(raw: object, name: str) -> str | None:

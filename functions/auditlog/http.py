@@ -19,6 +19,7 @@ from aws_lambda_powertools.event_handler.exceptions import NotFoundError as NoRo
 from aws_lambda_powertools.utilities.typing import LambdaContext
 
 from auditlog import clock, keys
+from auditlog.callers import Caller
 from auditlog.errors import (
     Fault,
     ForbiddenError,
@@ -28,6 +29,7 @@ from auditlog.errors import (
     ProblemError,
     TooLargeError,
     UnauthenticatedError,
+    UnavailableError,
 )
 from auditlog.event import MAX_USER_AGENT
 from auditlog.keys import Key
@@ -50,15 +52,6 @@ _REPLACED = "\ufffd"
 
 
 @dataclass(frozen=True, slots=True)
-class Caller:
-    """Who is asking: a key, and the person for whom it acts where it says so."""
-
-    key: Key
-    actor_id: str | None = None
-    actor_name: str | None = None
-
-
-@dataclass(frozen=True, slots=True)
 class Request:
     """A request that was let in. `path` holds the template's variables.
 
@@ -68,7 +61,7 @@ class Request:
     route: Route
     path: Mapping[str, str]
     headers: Mapping[str, str]
-    key: Key | None
+    caller: Caller | None
     _event: Mapping[str, Any] = field(repr=False)
 
     @property
@@ -78,20 +71,21 @@ class Request:
 
     @property
     def who(self) -> Caller:
-        """The caller of a route that is not public.
+        """The caller of a route that is not public, and the person for whom it says it acts.
 
         Raises `MalformedError` where a header that names an actor is not valid.
         """
-        if self.key is None:
+        if self.caller is None:
             raise UnauthenticatedError("This needs a credential.")
-        caller = Caller(
-            self.key,
-            _actor_header(self.headers, "x-actor-id"),
-            _actor_header(self.headers, "x-actor-name"),
-        )
-        if caller.actor_name is not None and caller.actor_id is None:
-            raise MalformedError("X-Actor-Name needs X-Actor-Id beside it.")
-        return caller
+        actor_id = _actor_header(self.headers, "x-actor-id")
+        actor_name = _actor_header(self.headers, "x-actor-name")
+        if actor_id is None:
+            if actor_name is not None:
+                raise MalformedError("X-Actor-Name needs X-Actor-Id beside it.")
+            return self.caller
+        if not self.caller.may_name:
+            raise MalformedError("X-Actor-Id is for keys: this credential names a person itself.")
+        return self.caller.acting_for(actor_id, actor_name)
 
     @property
     def query(self) -> Mapping[str, Sequence[str]]:
@@ -100,7 +94,9 @@ class Request:
 
     @property
     def origin(self) -> dict[str, str]:
-        """The address and the user agent of the client, as fields of an event."""
+        """The address and the user agent of the actor, as fields of an event, where it is known."""
+        if self.who.is_remote:
+            return {}
         http = self._event["requestContext"]["http"]
         origin = {"ip": http.get("sourceIp"), "user_agent": http.get("userAgent")}
         if len(origin["user_agent"] or "") > MAX_USER_AGENT:
@@ -168,6 +164,7 @@ class Api:
         self._now = now
         self._monotonic = monotonic
         self._cached: dict[str, tuple[float, Key]] = {}
+        self._said_used: dict[str, int] = {}
         self._resolver = APIGatewayHttpResolver()
         self._resolver.exception_handler(Exception)(self._failed)
         self._resolver.exception_handler(NoRouteError)(self._no_route)
@@ -219,27 +216,45 @@ class Api:
     def _admit(self, route: Route, path: Mapping[str, str]) -> Request:
         event = self._resolver.current_event.raw_event
         headers = _headers(event)
-        key = None
+        caller = None
         if not route.public:
-            key = self._authenticated(headers, path.get("org"))
-            if route.grant is not None and route.grant not in key.grants:
-                raise ForbiddenError(f"The key lacks the grant {route.grant.value}.")
-        return Request(route, path, headers, key, event)
+            caller = self._authenticated(headers, path.get("org"))
+            if route.grant is not None and route.grant not in caller.grants:
+                raise ForbiddenError(f"The credential lacks the grant {route.grant.value}.")
+        return Request(route, path, headers, caller, event)
 
-    def _authenticated(self, headers: Mapping[str, str], org: str | None) -> Key:
-        """The key of a request, which is one of `org` where the path names one."""
+    def _authenticated(self, headers: Mapping[str, str], org: str | None) -> Caller:
+        """Who sent a request: a credential of `org` where the path names one, or the platform's."""
         given = _BEARER.fullmatch(headers.get("authorization", "").strip())
         if given is None:
             raise UnauthenticatedError("Send Authorization: Bearer, with a key of the org.")
-        key_id = keys.key_id(given[1])
+        caller = self._of_key(given[1])
+        if org is not None and caller.org is not None and org != caller.org:
+            raise NotFoundError("No such org.")
+        return caller
+
+    def _of_key(self, credential: str) -> Caller:
+        key_id = keys.key_id(credential)
         key = None if key_id is None else self._key(key_id)
-        if key is None or not key.opens(given[1]):
+        if key is None or not key.opens(credential):
             raise UnauthenticatedError("The credential is not a key that is known here.")
         if not key.is_live(self._now()):
             raise UnauthenticatedError("The key has expired.")
-        if org is not None and org != key.org:
-            raise NotFoundError("No such org.")
-        return key
+        self._say_used(key)
+        return Caller.of_key(key)
+
+    def _say_used(self, key: Key) -> None:
+        """Notes the hour of a key's last use: one write a container, key and hour."""
+        hour = self._now() // clock.HOUR * clock.HOUR
+        if key.person is not None or self._said_used.get(key.id) == hour:
+            return
+        try:
+            self.control.say_used(key.org, key.id, hour)
+        except UnavailableError:
+            return  # The next request says it.
+        if len(self._said_used) >= _MOST_CACHED:
+            self._said_used.clear()
+        self._said_used[key.id] = hour
 
     def _key(self, key_id: str) -> Key | None:
         now = self._monotonic()

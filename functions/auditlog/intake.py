@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 from typing import Any, cast
 
 from auditlog import canonical
+from auditlog.catalog import Catalog
 from auditlog.errors import Fault, InvalidError, TooLargeError
 from auditlog.event import InvalidEventError, NewEvent, Record, Rules, admit, faults_of, size_fault
 from auditlog.orgs import Org
@@ -96,6 +97,12 @@ def read(body: bytes, *, names_org: bool = False) -> Submission:
     if shape:
         raise _refused(shape)
     return Submission(org, listed, [f"/events/{i}" for i in range(len(listed))], by_event)
+
+
+def rules(org: Org, catalog: Catalog, *, judged_at: int, now: int) -> Rules:
+    """What is taken of events that reached us at `judged_at`, as the org stands `now`."""
+    policy = org.policy
+    return Rules(catalog, org.name, policy.retention_days, judged_at, policy.purged_at(now))
 
 
 def judge(submission: Submission, rules: Rules, secret: bytes) -> Judged:

@@ -1,10 +1,10 @@
-"""API keys: how they are made, written, recognised and what they allow.
+"""API keys and sessions: how they are made, written, recognised and what they allow.
 
-A credential reads `alk_<id>_<secret><check>`, all base62: 12 characters of id,
-43 of secret (256 bits), 6 of CRC-32 over all that stands before. The prefix
-and the check let a scanner find a leaked key, and a typo is refused without a
-look-up. Only the SHA-256 of the whole credential is ever stored: with 256 bits
-of randomness in it, a slow hash would add nothing.
+A key reads `alk_<id>_<secret><check>`, all base62: 12 characters of id, 43 of
+secret (256 bits), 6 of CRC-32 over all that stands before. A session is the same
+behind `als_`. The prefix and the check let a scanner find what has leaked, and a
+typo is refused without a look-up. Only the SHA-256 of the whole credential is
+ever stored: with 256 bits of randomness in it, a slow hash would add nothing.
 """
 
 import hashlib
@@ -15,30 +15,62 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from enum import StrEnum
 
+from auditlog import clock
+
 PREFIX = "alk_"
+SESSION_PREFIX = "als_"
 ID_LENGTH = 12
 _SECRET_LENGTH = 43
 _CHECK_LENGTH = 6
 _ALPHABET = "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz"
-_CREDENTIAL = re.compile(rf"{PREFIX}([0-9A-Za-z]{{12}})_[0-9A-Za-z]{{43}}([0-9A-Za-z]{{6}})")
+_CREDENTIAL = re.compile(
+    rf"(?:{PREFIX}|{SESSION_PREFIX})([0-9A-Za-z]{{12}})_[0-9A-Za-z]{{43}}([0-9A-Za-z]{{6}})"
+)
 MAX_NAME_LENGTH = 128
+#: Stands where a key's org does: no org can be called so.
+PLATFORM = "*"
+
+#: How long a key that was replaced is still good, if nobody says otherwise, and at most.
+OVERLAP = 24 * clock.HOUR
+MAX_OVERLAP = 30 * clock.DAY
+
+#: A session is good for so many minutes.
+SESSION_MINUTES = range(15, 12 * 60 + 1)
+DEFAULT_SESSION_MINUTES = 60
 
 
 class Grant(StrEnum):
-    """What a key may do in its org."""
+    """What a key may do: in its org, or, the last one, with the orgs of the platform."""
 
     EVENTS_WRITE = "events:write"
     EVENTS_READ = "events:read"
     EXPORTS_CREATE = "exports:create"
     ORG_ADMIN = "org:admin"
+    ORGS_MANAGE = "orgs:manage"
 
 
-ALL_GRANTS = tuple(Grant)
+PLATFORM_GRANTS = (Grant.ORGS_MANAGE,)
+#: All that a key of an org may have.
+ALL_GRANTS = tuple(grant for grant in Grant if grant not in PLATFORM_GRANTS)
+#: A session reads, and does nothing else.
+SESSION_GRANTS = (Grant.EVENTS_READ,)
+
+
+@dataclass(frozen=True, slots=True)
+class Person:
+    """Whom a session is for."""
+
+    id: str
+    name: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class Key:
-    """A key as it is stored: all but the secret. Times in microseconds."""
+    """A key or a session as it is stored: all but the secret. Times in microseconds.
+
+    `person` is there where it is a session. `replaced_by` is the key that took this
+    one's place, which then expires. `used_at` is the hour in which it was used last.
+    """
 
     id: str
     org: str
@@ -47,6 +79,9 @@ class Key:
     created_at: int
     expires_at: int | None
     hash: bytes
+    person: Person | None = None
+    replaced_by: str | None = None
+    used_at: int | None = None
 
     def is_live(self, now: int) -> bool:
         """Whether the key has not expired yet."""
@@ -78,12 +113,14 @@ def mint(
     now: int,
     expires_at: int | None,
     random: Callable[[int], bytes],
+    person: Person | None = None,
 ) -> MintedKey:
-    """A new key for `org`. `random(n)` gives n unguessable bytes."""
+    """A new key for `org`, or a session for `person`. `random(n)` gives n unguessable bytes."""
     key_id = _base62(random(9), ID_LENGTH)
-    unchecked = f"{PREFIX}{key_id}_{_base62(random(32), _SECRET_LENGTH)}"
+    prefix = PREFIX if person is None else SESSION_PREFIX
+    unchecked = f"{prefix}{key_id}_{_base62(random(32), _SECRET_LENGTH)}"
     credential = unchecked + _check(unchecked)
-    key = Key(key_id, org, name, grants, now, expires_at, digest(credential))
+    key = Key(key_id, org, name, grants, now, expires_at, digest(credential), person)
     return MintedKey(key, credential)
 
 

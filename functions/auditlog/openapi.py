@@ -12,32 +12,56 @@ from auditlog.errors import (
     ForbiddenError,
     GoneError,
     InvalidError,
+    LimitReachedError,
     MalformedError,
     NotFoundError,
+    PreconditionFailedError,
     ProblemError,
     TooLargeError,
     UnauthenticatedError,
     UnavailableError,
 )
 from auditlog.event import EVENT
-from auditlog.exports import State
-from auditlog.formats import Compression, Format, Profile
-from auditlog.keys import Grant
-from auditlog.routes import DOWNLOAD_EXPORT, REFERENCE_EXPORT, ROUTES, Route
+from auditlog.routes import (
+    CREATE_ERASURE,
+    CREATE_EXPORT,
+    CREATE_KEY,
+    CREATE_ORG,
+    DELETE_ORG,
+    DOWNLOAD_EXPORT,
+    PUBLISH,
+    REFERENCE_EXPORT,
+    ROTATE_KEY,
+    ROUTES,
+    Route,
+)
+from auditlog.schemas import REF, answers, fields
 from auditlog.timeline import INTERVALS
 
-_REF = "#/components/schemas/"
-_TIME = {"type": "string", "format": "date-time"}
 _TEXT = {"type": "string"}
-_COUNT = {"type": "integer", "minimum": 0}
-_NUMBER = {"type": "number", "minimum": 0}
+_IF_MATCH = {
+    "name": "If-Match",
+    "in": "header",
+    "description": "The `ETag` of what is to be changed; 412 where it is another one by now.",
+    "schema": _TEXT,
+}
 
 #: The shapes that bodies may have; `routes.Route.body` names one.
 BODIES: dict[str, TypeAdapter[Any]] = {
     "Event": EVENT,
     "NewKey": bodies.NEW_KEY,
+    "Rotation": bodies.ROTATION,
+    "NewSession": bodies.NEW_SESSION,
+    "SettingsChange": bodies.SETTINGS_CHANGE,
+    "NewErasure": bodies.NEW_ERASURE,
+    "NewOrg": bodies.NEW_ORG,
+    "OrgChange": bodies.ORG_CHANGE,
     "NewExport": bodies.NEW_EXPORT,
 }
+_LIMITED = (PUBLISH, CREATE_KEY, CREATE_EXPORT, REFERENCE_EXPORT)
+_CONFLICTING = (
+    DOWNLOAD_EXPORT, REFERENCE_EXPORT, ROTATE_KEY, CREATE_ERASURE, CREATE_ORG, DELETE_ORG
+)  # fmt: skip
 
 
 @cache
@@ -63,7 +87,7 @@ def specification() -> dict[str, Any]:
                     "description": "`alk_<id>_<secret>`; a key belongs to one org.",
                 }
             },
-            "schemas": {**_shapes(), **_answers()},
+            "schemas": {**_shapes(), **answers()},
         },
     }
 
@@ -75,6 +99,7 @@ def _operation(route: Route) -> dict[str, Any]:
         "parameters": [
             *(_path_parameter(name) for name in re.findall(r"\{(\w+)\}", route.path)),
             *(_query_parameter(name, words) for name, words in route.query.items()),
+            *([_IF_MATCH] if route.conditional and route.body else []),
         ],
         "responses": {
             **{
@@ -96,13 +121,19 @@ def _failures(route: Route) -> list[type[ProblemError]]:
         return [MalformedError]
     found: list[type[ProblemError]] = [UnauthenticatedError, MalformedError, UnavailableError]
     if "{org}" in route.path:
-        found += [NotFoundError, ForbiddenError]
+        found.append(NotFoundError)
+    if route.grant is not None:
+        found.append(ForbiddenError)
+    if route in _LIMITED:
+        found.append(LimitReachedError)
+    if route.conditional and route.body is not None:
+        found.append(PreconditionFailedError)
+    if route in _CONFLICTING:
+        found.append(ConflictError)
     if route.body is not None:
         found += [TooLargeError, InvalidError]
     if route is DOWNLOAD_EXPORT:
-        found += [ConflictError, GoneError]
-    if route is REFERENCE_EXPORT:
-        found.append(ConflictError)
+        found.append(GoneError)
     return sorted(found, key=lambda error: error.status)
 
 
@@ -112,6 +143,8 @@ def _success(route: Route, status: int, text: str) -> dict[str, Any]:
         answer["headers"] = {"Location": {"schema": {"type": "string", "format": "uri"}}}
     elif route.name in _ANSWERED:
         answer["content"] = _json(_ANSWERED[route.name])
+        if route.conditional:
+            answer["headers"] = {"ETag": {"schema": _TEXT}}
     return answer
 
 
@@ -125,6 +158,19 @@ _ANSWERED = {
     "event": "RecordedEvent",
     "create_key": "MintedKey",
     "list_keys": "Keys",
+    "rotate_key": "MintedKey",
+    "create_session": "OpenedSession",
+    "list_sessions": "Sessions",
+    "show_settings": "Settings",
+    "change_settings": "Settings",
+    "create_erasure": "Erasure",
+    "list_erasures": "Erasures",
+    "show_erasure": "Erasure",
+    "create_org": "MadeOrg",
+    "list_orgs": "Orgs",
+    "show_org": "Org",
+    "change_org": "Org",
+    "delete_org": "Org",
     "create_export": "Export",
     "list_exports": "Exports",
     "show_export": "Export",
@@ -134,12 +180,12 @@ _ANSWERED = {
 def _failure(title: str) -> dict[str, Any]:
     return {
         "description": title,
-        "content": {"application/problem+json": {"schema": {"$ref": _REF + "Problem"}}},
+        "content": {"application/problem+json": {"schema": {"$ref": REF + "Problem"}}},
     }
 
 
 def _json(shape: str) -> dict[str, Any]:
-    return {"application/json": {"schema": {"$ref": _REF + shape}}}
+    return {"application/json": {"schema": {"$ref": REF + shape}}}
 
 
 def _path_parameter(name: str) -> dict[str, Any]:
@@ -168,139 +214,20 @@ def _shapes() -> dict[str, Any]:
     """The shapes of bodies, with those that they are made of."""
     found: dict[str, Any] = {}
     for name, adapter in BODIES.items():
-        schema = adapter.json_schema(ref_template=_REF + "{model}")
+        schema = adapter.json_schema(ref_template=REF + "{model}")
         found |= schema.pop("$defs", {})
         found[name] = schema
     found["Events"] = {
         "oneOf": [
-            {"$ref": _REF + "Event"},
-            _object(
+            {"$ref": REF + "Event"},
+            fields(
                 events={
                     "type": "array",
                     "minItems": 1,
                     "maxItems": 1000,
-                    "items": {"$ref": _REF + "Event"},
+                    "items": {"$ref": REF + "Event"},
                 }
             ),
         ]
     }
     return found
-
-
-def _answers() -> dict[str, Any]:
-    nullable_time = {"type": ["string", "null"], "format": "date-time"}
-    event = EVENT.json_schema(ref_template=_REF + "{model}")
-    recorded = event["properties"] | {
-        "org": _TEXT,
-        "v": {"const": 1},
-        "salt": _TEXT,
-        "id": {"type": "string", "pattern": "^[0-9a-v]{39}$"},
-        "recorded_at": _TIME,
-        "summary": {"type": "string", "description": "There only where `description` is not."},
-    }
-    key = {
-        "id": _TEXT,
-        "name": _TEXT,
-        "grants": {"type": "array", "items": {"enum": [grant.value for grant in Grant]}},
-        "created_at": _TIME,
-        "expires_at": nullable_time,
-    }
-    return {
-        "Health": _object(status={"const": "ok"}),
-        "Specification": {"type": "object"},
-        "EventTypes": _object(
-            event_types=_array(
-                _object(
-                    type=_TEXT,
-                    scope=_TEXT,
-                    group=_TEXT,
-                    description=_TEXT,
-                    operation=_TEXT,
-                    hidden={"type": "boolean"},
-                )
-            )
-        ),
-        "Published": _object(
-            recorded=_COUNT,
-            duplicates=_COUNT,
-            events=_array(
-                _object(id=_TEXT, type=_TEXT, occurred_at=_TIME, duplicate={"type": "boolean"})
-            ),
-        ),
-        "RecordedEvent": {
-            "type": "object",
-            "properties": recorded,
-            "required": [*event["required"], "org", "v", "salt", "id", "recorded_at"],
-        },
-        "Page": _optional(
-            _object(
-                events=_array({"$ref": _REF + "RecordedEvent"}),
-                next_cursor={"type": ["string", "null"]},
-            ),
-            explain=_object(
-                items=_COUNT,
-                bytes=_COUNT,
-                digests_used=_COUNT,
-                blocks_skipped=_COUNT,
-                read_units=_NUMBER,
-                round_trips=_COUNT,
-            ),
-        ),
-        "Timeline": _object(
-            interval={"enum": list(INTERVALS)},
-            since=_TIME,
-            until=_TIME,
-            exact={"type": "boolean"},
-            covered=_object(since=_TIME, until=_TIME),
-            total=_COUNT,
-            buckets=_array(_object(start=_TIME, events=_COUNT)),
-            types=_array(_object(type=_TEXT, events=_COUNT)),
-            actors=_array(_optional(_object(id=_TEXT, events=_COUNT), name=_TEXT)),
-            countries=_array(_object(country=_TEXT, events=_COUNT)),
-        ),
-        "Key": _object(**key),
-        "MintedKey": _object(**key, secret=_TEXT),
-        "Keys": _object(keys=_array({"$ref": _REF + "Key"})),
-        "Export": _object(
-            id=_TEXT,
-            state={"enum": [state.value for state in State]},
-            format={"enum": [each.value for each in Format]},
-            compression={"enum": [each.value for each in Compression]},
-            profile={"enum": [each.value for each in Profile]},
-            bom={"type": "boolean"},
-            filter={"type": "object", "additionalProperties": _array(_TEXT)},
-            requested_by=_object(id=_TEXT, name=_TEXT, credential=_TEXT),
-            created_at=_TIME,
-            completed_at=nullable_time,
-            expires_at=nullable_time,
-            progress=_object(
-                events=_COUNT, fraction={"type": "number", "minimum": 0, "maximum": 1}
-            ),
-            events={"type": ["integer", "null"]},
-            left_out={"type": ["integer", "null"]},
-            bytes={"type": ["integer", "null"]},
-            download_url={"type": ["string", "null"], "format": "uri"},
-            manifest_url={"type": ["string", "null"], "format": "uri"},
-            error={"type": ["string", "null"]},
-        ),
-        "Exports": _object(exports=_array({"$ref": _REF + "Export"})),
-        "Problem": {
-            **_object(
-                type=_TEXT, title=_TEXT, status={"type": "integer"}, detail=_TEXT, request_id=_TEXT
-            ),
-            "description": "RFC 9457. `errors` stands there where a place can be named.",
-        },
-    }
-
-
-def _object(**properties: Any) -> dict[str, Any]:
-    return {"type": "object", "properties": properties, "required": list(properties)}
-
-
-def _optional(shape: dict[str, Any], **properties: Any) -> dict[str, Any]:
-    """An object that may have these too."""
-    return {**shape, "properties": shape["properties"] | properties}
-
-
-def _array(items: Any) -> dict[str, Any]:
-    return {"type": "array", "items": items}

@@ -9,6 +9,7 @@ from aws_lambda_powertools.event_handler import Response
 
 from auditlog.errors import (
     Fault,
+    LimitReachedError,
     MethodNotAllowedError,
     ProblemError,
     UnauthenticatedError,
@@ -24,6 +25,8 @@ def problem(error: ProblemError, request_id: str) -> Response[Any]:
     headers: dict[str, str] = {}
     if isinstance(error, UnavailableError):
         headers["Retry-After"] = str(error.retry_after)
+    elif isinstance(error, LimitReachedError):
+        headers |= {"Retry-After": str(error.retry_after), **_rate_limit(error)}
     elif isinstance(error, UnauthenticatedError):
         headers["WWW-Authenticate"] = 'Bearer realm="auditlog"'
     elif isinstance(error, MethodNotAllowedError):
@@ -41,6 +44,15 @@ def problem(error: ProblemError, request_id: str) -> Response[Any]:
     if listed:
         document["errors"] = listed
     return _document(document, headers)
+
+
+def _rate_limit(error: LimitReachedError) -> dict[str, str]:
+    """The fields of draft-ietf-httpapi-ratelimit-headers, section 3 and 4."""
+    window = "" if error.window is None else f";w={error.window}"
+    return {
+        "RateLimit-Policy": f'"{error.limit}";q={error.quota}{window}',
+        "RateLimit": f'"{error.limit}";r=0;t={error.retry_after}',
+    }
 
 
 def internal(request_id: str) -> Response[Any]:

@@ -23,6 +23,8 @@ class Route:
     success: Mapping[int, str]
     grant: Grant | None = None
     public: bool = False
+    conditional: bool = False
+    """Whether it heeds `If-Match`, and answers with an `ETag`."""
     query: Mapping[str, str] = field(default_factory=dict[str, str])
     body: str | None = None
     """The name of the body's shape in `openapi.BODIES`; None where no body is read."""
@@ -137,6 +139,141 @@ REVOKE_KEY = Route(
     {204: "Revoked."},
     grant=Grant.ORG_ADMIN,
 )
+ROTATE_KEY = Route(
+    "rotate_key",
+    "POST",
+    _ORG + "/keys/{key_id}/rotation",
+    "manage",
+    "Make a key with the same name and grants, and let this one expire.",
+    {201: "The new key, with its secret, which is shown this once."},
+    grant=Grant.ORG_ADMIN,
+    body="Rotation",
+)
+CREATE_SESSION = Route(
+    "create_session",
+    "POST",
+    _ORG + "/sessions",
+    "manage",
+    "Open a session: a read-only, short-lived credential for one person.",
+    {201: "The session, with its token, which is shown this once."},
+    grant=Grant.ORG_ADMIN,
+    body="NewSession",
+)
+LIST_SESSIONS = Route(
+    "list_sessions",
+    "GET",
+    _ORG + "/sessions",
+    "manage",
+    "The org's sessions, oldest first; those that ended, for a day.",
+    {200: "All of them, without their tokens."},
+    grant=Grant.ORG_ADMIN,
+)
+REVOKE_SESSION = Route(
+    "revoke_session",
+    "DELETE",
+    _ORG + "/sessions/{session_id}",
+    "manage",
+    "End a session; takes hold within a minute.",
+    {204: "Ended."},
+    grant=Grant.ORG_ADMIN,
+)
+SHOW_SETTINGS = Route(
+    "show_settings",
+    "GET",
+    _ORG + "/settings",
+    "manage",
+    "What the log keeps, and how far a change of that has got.",
+    {200: "The settings; their version is in `ETag`."},
+    grant=Grant.ORG_ADMIN,
+    conditional=True,
+)
+CHANGE_SETTINGS = Route(
+    "change_settings",
+    "PATCH",
+    _ORG + "/settings",
+    "manage",
+    "Change what is named, and nothing else; with `If-Match`, only if nobody has meanwhile.",
+    {200: "The settings after the change."},
+    grant=Grant.ORG_ADMIN,
+    body="SettingsChange",
+    conditional=True,
+)
+CREATE_ERASURE = Route(
+    "create_erasure",
+    "POST",
+    _ORG + "/erasures",
+    "manage",
+    "Erase the records of all events of one actor, or on one target.",
+    {202: "The erasure, which is done in the background."},
+    grant=Grant.ORG_ADMIN,
+    body="NewErasure",
+)
+LIST_ERASURES = Route(
+    "list_erasures",
+    "GET",
+    _ORG + "/erasures",
+    "manage",
+    "The newest 100 erasures, newest first.",
+    {200: "The erasures, without whom they were of."},
+    grant=Grant.ORG_ADMIN,
+)
+SHOW_ERASURE = Route(
+    "show_erasure",
+    "GET",
+    _ORG + "/erasures/{erasure_id}",
+    "manage",
+    "How far an erasure has got.",
+    {200: "The erasure."},
+    grant=Grant.ORG_ADMIN,
+)
+CREATE_ORG = Route(
+    "create_org",
+    "POST",
+    "/v1/orgs",
+    "manage",
+    "Make an org and its first admin key. For the platform's own key.",
+    {201: "The org, with the key's secret, which is shown this once."},
+    grant=Grant.ORGS_MANAGE,
+    body="NewOrg",
+)
+LIST_ORGS = Route(
+    "list_orgs",
+    "GET",
+    "/v1/orgs",
+    "manage",
+    "The orgs of the platform by name, 100 a page; deleted ones too.",
+    {200: "A page; the end is `next: null`."},
+    grant=Grant.ORGS_MANAGE,
+    query={"after": "The name behind which the page begins: `next` of the page before."},
+)
+SHOW_ORG = Route(
+    "show_org",
+    "GET",
+    _ORG,
+    "manage",
+    "One org: its limits, and how far its deletion has got.",
+    {200: "The org."},
+    grant=Grant.ORGS_MANAGE,
+)
+CHANGE_ORG = Route(
+    "change_org",
+    "PATCH",
+    _ORG,
+    "manage",
+    "Change an org's limits.",
+    {200: "The org after the change."},
+    grant=Grant.ORGS_MANAGE,
+    body="OrgChange",
+)
+DELETE_ORG = Route(
+    "delete_org",
+    "DELETE",
+    _ORG,
+    "manage",
+    "Delete an org and everything of it, for ever. Refused under a hold.",
+    {202: "It is not to be reached any more, and is being removed."},
+    grant=Grant.ORGS_MANAGE,
+)
 CREATE_EXPORT = Route(
     "create_export",
     "POST",
@@ -197,7 +334,10 @@ REFERENCE_EXPORT = Route(
 
 ROUTES = (
     HEALTH, OPENAPI, EVENT_TYPES, PUBLISH, SEARCH, TIMELINE, EVENT,
-    CREATE_KEY, LIST_KEYS, REVOKE_KEY,
+    CREATE_KEY, LIST_KEYS, REVOKE_KEY, ROTATE_KEY,
+    CREATE_SESSION, LIST_SESSIONS, REVOKE_SESSION, SHOW_SETTINGS, CHANGE_SETTINGS,
+    CREATE_ERASURE, LIST_ERASURES, SHOW_ERASURE,
+    CREATE_ORG, LIST_ORGS, SHOW_ORG, CHANGE_ORG, DELETE_ORG,
     CREATE_EXPORT, LIST_EXPORTS, SHOW_EXPORT, DOWNLOAD_EXPORT, DELETE_EXPORT,
     REFERENCE_EXPORT,
 )  # fmt: skip

@@ -42,6 +42,16 @@ class Settings:
         return self._get("EXPORTS_QUEUE_URL")
 
     @property
+    def erasures_queue_url(self) -> str:
+        """Where erasures and deletions of orgs wait."""
+        return self._get("ERASURES_QUEUE_URL")
+
+    @property
+    def inbox_dlq_url(self) -> str:
+        """Where messages of the inbox go that could not be recorded for too long."""
+        return self._get("INBOX_DLQ_URL")
+
+    @property
     def rejects_queue_url(self) -> str:
         """Where messages go that can never be recorded."""
         return self._get("REJECTS_QUEUE_URL")

@@ -5,7 +5,7 @@ import secrets
 from collections.abc import Mapping
 from typing import Any
 
-from auditlog import exports, filters
+from auditlog import exports, filters, trail
 from auditlog.catalog import Catalog
 from auditlog.errors import Fault, InvalidError, MalformedError
 from auditlog.exports import Export, Requester, State
@@ -14,13 +14,11 @@ from auditlog.formats import Compression, Format, Profile
 from auditlog.http import Request
 from auditlog.orgs import Org
 from auditlog.plan import Span, span_of
-from auditlog.retention import oldest_kept
 from auditlog.settings import SETTINGS
 from auditlog.store import aws
 from auditlog.store.exports import ExportStore
 from auditlog.store.queue import Queue
 from export.task import Task
-from export.trail import record_request
 
 MAX_FILTER_BYTES = 8 * 1024
 
@@ -58,7 +56,7 @@ def new(
         filter=wanted.parameters,
         # Nothing past its time, nothing dated later than can be.
         span=Span(
-            span_of(wanted, oldest_kept(now, org.retention_days)).first,
+            span_of(wanted, org.policy.shown_from(now)).first,
             Span.between(0, exports.upper_bound(now, wanted.until)).end,
         ),
         requested_by=requested_by,
@@ -69,7 +67,21 @@ def new(
 
 def ask(export: Export, request: Request, org: Org, catalog: Catalog) -> None:
     """Records an export in the log, then hands it to the workers."""
-    record_request(export, request, org, catalog)
+    entry = trail.Entry(
+        trail.EXPORT,
+        key=export.id,
+        occurred_at=export.created_at,
+        caller=request.who,
+        targets=[{"type": "export", "id": export.id}],
+        metadata={
+            "format": export.format.value,
+            "compression": export.compression.value,
+            "profile": export.profile.value,
+            "filter": dict(export.filter),
+        },
+        origin=request.origin,
+    )
+    trail.record(entry, org, catalog)
     # A crash here leaves the request in the log, and no export: the caller has
     # no answer and asks again.
     ExportStore(aws.dynamodb(), SETTINGS.control_table).create(export)
@@ -88,9 +100,9 @@ def requester(request: Request) -> Requester:
     """Who asks."""
     caller = request.who
     return Requester(
-        id=caller.actor_id or caller.key.id,
-        name=caller.actor_name or caller.actor_id or caller.key.name,
-        credential=caller.key.id,
+        id=caller.actor["id"],
+        name=caller.actor.get("name") or caller.actor["id"],
+        credential=caller.credential["id"],
     )
 
 

@@ -7,7 +7,6 @@ from aws_lambda_powertools.utilities.typing import LambdaContext
 from auditlog import clock, intake
 from auditlog.catalog import Catalog
 from auditlog.errors import UnavailableError
-from auditlog.event import Rules
 from auditlog.http import Answer, Api, Request
 from auditlog.routes import PUBLISH
 from auditlog.settings import SETTINGS
@@ -29,7 +28,7 @@ def publish(request: Request) -> Answer:
     now, deadline = clock.now(), clock.monotonic() + PATIENCE
     submission = intake.read(body)
     org = api.org(request)
-    rules = Rules(_catalog, org.name, org.retention_days, judged_at=now)
+    rules = intake.rules(org, _catalog, judged_at=now, now=now)
     judged = intake.judge(submission, rules, aws.secret(SETTINGS.salt_secret_arn))
     judged.raise_refusals()
     # A crash from here on leaves some of the events stored and no answer; the

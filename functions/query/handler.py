@@ -12,7 +12,6 @@ from auditlog.catalog import Catalog
 from auditlog.errors import NotFoundError
 from auditlog.event import MAX_AHEAD, id_time, is_id
 from auditlog.http import Answer, Api, Request
-from auditlog.retention import oldest_kept
 from auditlog.settings import SETTINGS
 from auditlog.sieve import Spent
 from auditlog.span import Span
@@ -76,7 +75,7 @@ def search(request: Request) -> Answer:
     order, limit = parameters.order(request), parameters.limit(request)
     explains, token = parameters.explain(request), parameters.one(request, "cursor")
     org, now = api.org(request), clock.now()
-    span = plan.span_of(wanted, oldest_kept(now, org.retention_days))
+    span = plan.span_of(wanted, org.policy.shown_from(now))
     # Nothing is dated later than that, whatever the writers' clocks say; and a change
     # of shards that lies ahead has nothing to show yet.
     span = span.within(Span.between(0, now + 2 * MAX_AHEAD - clock.MINUTE))
@@ -112,7 +111,7 @@ def count_over_time(request: Request) -> Answer:
     wanted = filters.parse(request.query, _catalog, hidden_by_default=True)
     interval = parameters.interval(request)
     org, now, reader = api.org(request), clock.now(), Reader(_events())
-    oldest = max(wanted.since, oldest_kept(now, org.retention_days))
+    oldest = max(wanted.since, org.policy.shown_from(now))
     until = max(oldest, min(wanted.until, now + MAX_AHEAD))
     span = Span.between(oldest, until)
     since = oldest
@@ -135,7 +134,7 @@ def event(request: Request) -> Answer:
     event_id = request.path["event_id"]
     org = api.org(request)
     found = None
-    if is_id(event_id) and id_time(event_id) >= oldest_kept(clock.now(), org.retention_days):
+    if is_id(event_id) and id_time(event_id) >= org.policy.shown_from(clock.now()):
         found = _events().get(org.layout.partition(event_id), event_id)
     if found is None:
         raise NotFoundError("No such event.")

@@ -8,7 +8,7 @@ from typing import Any
 from auditlog import clock, intake
 from auditlog.catalog import Catalog
 from auditlog.errors import Fault, InvalidError, MalformedError, NotFoundError, TooLargeError
-from auditlog.event import NewEvent, Rules
+from auditlog.event import NewEvent
 from auditlog.orgs import Org, is_name
 
 #: A redriven message may say when it was first sent, at most this long before:
@@ -53,7 +53,7 @@ def sort(
     except (MalformedError, InvalidError, TooLargeError, NotFoundError) as error:
         reasons = _reasons(error.detail, error.faults, sent_at)
         return Message(raw["messageId"], group, reject=body, refused=1, reasons=reasons)
-    rules = Rules(catalog, org.name, org.retention_days, judged_at=sent_at * 1_000)
+    rules = intake.rules(org, catalog, judged_at=sent_at * 1_000, now=clock.now())
     judged = intake.judge(submission, rules, secret)
     events = intake.new_events(judged.records, org, recorded_at=sent_at * 1_000)
     if not judged.refusals:

@@ -110,7 +110,7 @@ def test_no_line_says_what_was_sent(
 ) -> None:
     monkeypatch.setattr("publish.handler.PATIENCE", 0.1)
     monkeypatch.setattr("record.handler.PATIENCE", 0.1)
-    monkeypatch.setattr("export.trail._PATIENCE", 0.1)
+    monkeypatch.setattr("auditlog.trail._PATIENCE", 0.1)
     monkeypatch.setattr(telemetry.logger._logger, "level", logging.getLevelName(level))
     if failing is not None:
         for name in ("dynamodb", "s3", "sqs"):

@@ -8,15 +8,21 @@ LOG = {"EVENTS_TABLE": "events", "DIGESTS_TABLE": "digests"}
 CONTROL = {"CONTROL_TABLE": "control"}
 SALT = {"SALT_SECRET_ARN": "salt"}
 EXPORTS = {"EXPORTS_QUEUE_URL": "exportsqueue", "EXPORTS_BUCKET": "exports"}
+ERASURES = {"ERASURES_QUEUE_URL": "erasures"}
 
 ENVIRONMENTS = {
     "publish": LOG | CONTROL | SALT,
     "record": LOG | CONTROL | SALT | {"REJECTS_QUEUE_URL": "rejects"},
-    "query": LOG | CONTROL,
-    "manage": CONTROL,
+    "query": LOG | CONTROL | SALT,
+    "manage": LOG | CONTROL | SALT | ERASURES,
     "export": LOG | CONTROL | SALT | EXPORTS,
     "export-worker": LOG | CONTROL | EXPORTS,
-    "retain": LOG | CONTROL,
+    "retain": LOG | CONTROL | SALT | ERASURES,
+    "erase": LOG
+    | CONTROL
+    | SALT
+    | ERASURES
+    | {"REJECTS_QUEUE_URL": "rejects", "INBOX_DLQ_URL": "inboxdlq", "EXPORTS_BUCKET": "exports"},
     "seal": LOG,
 }
 HANDLERS = {
@@ -27,6 +33,7 @@ HANDLERS = {
     "export": "export.handler.handler",
     "export-worker": "export.worker.handler",
     "retain": "retain.handler.handler",
+    "erase": "erase.handler.handler",
     "seal": "seal.handler.handler",
 }
 
@@ -42,6 +49,12 @@ READ_DIGESTS = {
     ("dynamodb:GetItem", "digests"),
     ("dynamodb:BatchGetItem", "digests"),
 }
+NOTING = {
+    ("dynamodb:GetItem", "control"),
+    ("dynamodb:Query", "control"),
+    ("dynamodb:UpdateItem", "control"),
+}
+MANAGING = NOTING | {("dynamodb:PutItem", "control"), ("dynamodb:DeleteItem", "control")}
 CONSUME = ("sqs:ReceiveMessage", "sqs:DeleteMessage", "sqs:GetQueueAttributes")
 EXPORTING = {
     ("dynamodb:GetItem", "control"),
@@ -53,22 +66,20 @@ EXPORTING = {
     ("s3:ListBucket", "exports"),
 }
 PERMISSIONS = {
-    "publish": INSERT | {("dynamodb:GetItem", "control")},
+    "publish": INSERT | NOTING,
     "record": INSERT
-    | {("dynamodb:GetItem", "control"), ("sqs:SendMessage", "rejects")}
+    | NOTING
+    | {("sqs:SendMessage", "rejects")}
     | {(action, "inbox") for action in CONSUME},
-    "query": READ_DIGESTS
+    "query": INSERT
+    | READ_DIGESTS
     | {
         ("dynamodb:Query", "events"),
         ("dynamodb:GetItem", "events"),
         ("dynamodb:GetItem", "control"),
+        ("dynamodb:UpdateItem", "control"),
     },
-    "manage": {
-        ("dynamodb:GetItem", "control"),
-        ("dynamodb:Query", "control"),
-        ("dynamodb:PutItem", "control"),
-        ("dynamodb:DeleteItem", "control"),
-    },
+    "manage": INSERT | MANAGING | {("sqs:SendMessage", "erasures")},
     "export": INSERT | EXPORTING | {("dynamodb:PutItem", "control")},
     "export-worker": EXPORTING
     | READ_DIGESTS
@@ -79,12 +90,39 @@ PERMISSIONS = {
         ("sqs:ChangeMessageVisibility", "exportsqueue"),
     }
     | {(action, "exportsqueue") for action in CONSUME},
-    "retain": {
+    "retain": INSERT
+    | MANAGING
+    | {
         ("dynamodb:Query", "events"),
         ("dynamodb:PartiQLDelete", "events"),
-        ("dynamodb:Query", "control"),
+        ("dynamodb:PartiQLUpdate", "events"),
         ("dynamodb:Query", "digests"),
         ("dynamodb:BatchWriteItem", "digests"),
+        ("sqs:SendMessage", "erasures"),
+    },
+    "erase": INSERT
+    | MANAGING
+    | READ_DIGESTS
+    | {
+        ("dynamodb:Query", "events"),
+        ("dynamodb:PartiQLDelete", "events"),
+        ("dynamodb:UpdateItem", "events"),
+        ("dynamodb:BatchWriteItem", "digests"),
+        ("sqs:SendMessage", "erasures"),
+        ("sqs:ChangeMessageVisibility", "erasures"),
+        ("s3:ListBucket", "exports"),
+        ("s3:DeleteObject", "exports/*"),
+    }
+    | {(action, "erasures") for action in CONSUME}
+    | {
+        (f"sqs:{action}", queue)
+        for queue in ("rejects", "inboxdlq")
+        for action in (
+            "ReceiveMessage",
+            "DeleteMessage",
+            "ChangeMessageVisibility",
+            "SendMessage",
+        )
     },
     "seal": {
         ("dynamodb:Query", "events"),

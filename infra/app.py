@@ -6,9 +6,12 @@ What a deployment may say in the CDK context:
 - `publishers`: ARNs of the IAM principals that may send to the inbox, as a
   list, or on a command line as one string with commas;
 - `catalog`: path of a file with the deployment's own event types;
+- `oidc`: the issuer whose tokens are good beside keys, as an object or, on a
+  command line, as JSON text; `auditlog/issuer.py` says what is in it;
 - `python`: `lambda` (what is deployed) or `host` (what the laptop stack runs).
 """
 
+import json
 import re
 import sys
 from collections.abc import Callable
@@ -18,6 +21,7 @@ from typing import Any
 import aws_cdk as cdk
 from aws_cdk import cx_api
 
+from auditlog.issuer import Issuer
 from infra import bundling, nag
 from infra.function import asset
 from infra.stack import AuditlogStack
@@ -33,6 +37,9 @@ _PRINCIPAL = re.compile(
     r"arn:aws[a-z-]*:(iam|sts)::\d{12}:(root|user/\S+|role/\S+|assumed-role/\S+)"
 )
 
+# Lambda gives a function's whole environment 4 KB; the rest of it takes one.
+MOST_OIDC = 3_000
+
 
 class ContextError(Exception):
     """The CDK context says something that cannot be deployed."""
@@ -47,6 +54,7 @@ def build(outdir: str | None = None) -> cdk.App:
         name,
         code=asset(target(app), catalog(app)),
         publishers=publishers(app),
+        oidc=oidc(app),
         description="auditlog: an organization audit log",
     )
     nag.check(stack)
@@ -78,6 +86,26 @@ def publishers(app: cdk.App) -> list[str]:
             message = f"the context's `publishers` are ARNs of IAM principals, not {arn!r}"
             raise ContextError(message)
     return [str(arn) for arn in arns]
+
+
+def oidc(app: cdk.App) -> str | None:
+    """The issuer of tokens as JSON text, which the functions read; None where there is none.
+
+    Read here as they will read it, so that what they could not take is not deployed.
+    """
+    value: Any = app.node.try_get_context("oidc")
+    if value is None:
+        return None
+    try:
+        Issuer.parse(value)
+    except ValueError as error:
+        message = f"the context's `oidc` cannot be deployed: {error}"
+        raise ContextError(message) from None
+    text = json.dumps(json.loads(value) if isinstance(value, str) else value, sort_keys=True)
+    if len(text) > MOST_OIDC:
+        message = f"the context's `oidc` has {len(text)} characters; at most {MOST_OIDC} are taken"
+        raise ContextError(message)
+    return text
 
 
 def findings(assembly: cx_api.CloudAssembly) -> list[str]:

@@ -63,7 +63,8 @@ class AuditlogStack(cdk.Stack):
     """The audit log of one platform.
 
     `code` is the asset that every function ships; `publishers` are ARNs of the
-    IAM principals that may send to the inbox.
+    IAM principals that may send to the inbox; `oidc` is the issuer whose tokens
+    are good beside keys, as JSON text, where there is one.
     """
 
     def __init__(
@@ -73,6 +74,7 @@ class AuditlogStack(cdk.Stack):
         *,
         code: lambda_.Code,
         publishers: Sequence[str],
+        oidc: str | None = None,
         **options: Any,
     ) -> None:
         """Declare everything that is deployed."""
@@ -83,7 +85,7 @@ class AuditlogStack(cdk.Stack):
         self.queues = Queues(
             self, publishers=publishers, record_timeout=RECORD_TIMEOUT, export_timeout=LONGEST
         )
-        self.functions = self._functions(code)
+        self.functions = self._functions(code, {} if oidc is None else {"OIDC_ISSUER": oidc})
         self._allow_doors()
         self._allow_questions()
         self._allow_exports()
@@ -95,7 +97,8 @@ class AuditlogStack(cdk.Stack):
         self.api = http_api(self, name=self.stack_name, routes=self._routes())
         self._outputs()
 
-    def _functions(self, code: lambda_.Code) -> Functions:
+    def _functions(self, code: lambda_.Code, tokens: dict[str, str]) -> Functions:
+        # `tokens` is what whoever is asked over HTTP has to know of the issuer.
         control = {"CONTROL_TABLE": self.tables.control.table_name}
         log = {
             "EVENTS_TABLE": self.tables.events.table_name,
@@ -122,7 +125,7 @@ class AuditlogStack(cdk.Stack):
                 # 1,000 events keep a whole processor busy for some 60 ms.
                 memory_mb=1024,
                 timeout=HTTP_TIMEOUT,
-                environment=tables | salt,
+                environment=tables | salt | tokens,
             ),
             record=function(
                 "record",
@@ -141,7 +144,7 @@ class AuditlogStack(cdk.Stack):
                 memory_mb=1024,
                 timeout=HTTP_TIMEOUT,
                 # Where an org wants its searches recorded, they are events too.
-                environment=tables | salt,
+                environment=tables | salt | tokens,
             ),
             manage=function(
                 "manage",
@@ -150,7 +153,7 @@ class AuditlogStack(cdk.Stack):
                 # A few small reads and writes each; recording one may take 10 seconds.
                 memory_mb=512,
                 timeout=HTTP_TIMEOUT,
-                environment=tables | salt | erasures,
+                environment=tables | salt | erasures | tokens,
             ),
             export=function(
                 "export",
@@ -159,7 +162,7 @@ class AuditlogStack(cdk.Stack):
                 # A few small writes; removing an export lists its objects.
                 memory_mb=512,
                 timeout=HTTP_TIMEOUT,
-                environment=tables | salt | exports,
+                environment=tables | salt | exports | tokens,
             ),
             export_worker=function(
                 "export-worker",

@@ -18,7 +18,7 @@ from aws_lambda_powertools.event_handler import APIGatewayHttpResolver, Response
 from aws_lambda_powertools.event_handler.exceptions import NotFoundError as NoRouteError
 from aws_lambda_powertools.utilities.typing import LambdaContext
 
-from auditlog import clock, keys
+from auditlog import clock, keys, tokens
 from auditlog.callers import Caller
 from auditlog.errors import (
     Fault,
@@ -40,6 +40,7 @@ from auditlog.settings import SETTINGS
 from auditlog.store import aws
 from auditlog.store.control import ControlStore
 from auditlog.telemetry import count, logger
+from auditlog.trust import trust
 
 #: A revoked key is still taken by a container that has it cached, for this long.
 KEY_CACHED_FOR = 30.0
@@ -228,7 +229,11 @@ class Api:
         given = _BEARER.fullmatch(headers.get("authorization", "").strip())
         if given is None:
             raise UnauthenticatedError("Send Authorization: Bearer, with a key of the org.")
-        caller = self._of_key(given[1])
+        issuer = SETTINGS.oidc_issuer
+        if issuer is not None and tokens.is_token(given[1]):
+            caller = trust(issuer).caller(given[1], org=org, now=self._now())
+        else:
+            caller = self._of_key(given[1])
         if org is not None and caller.org is not None and org != caller.org:
             raise NotFoundError("No such org.")
         return caller

@@ -61,6 +61,11 @@ class Settings:
         """Where exports are written."""
         return self._get("EXPORTS_BUCKET")
 
+    @property
+    def oidc_issuer(self) -> str | None:
+        """The issuer whose tokens are good here, as `issuer.Issuer.parse` reads it; or none."""
+        return self._environment.get("OIDC_ISSUER") or None
+
     def _get(self, name: str) -> str:
         value = self._environment.get(name)
         if not value:

@@ -222,8 +222,7 @@ class AuditlogStack(cdk.Stack):
             door.allow(["dynamodb:GetItem", "dynamodb:Query"], [control])
         for counter in (to.publish, to.record):
             self._allow_notes(counter, "used#*", "count#*")
-        for reader in (to.query, to.export):
-            self._allow_notes(reader, "used#*")
+        self._allow_notes(to.query, "used#*")
         to.record.allow(["sqs:SendMessage"], [self.queues.rejects.queue_arn])
         to.record.allow(
             ["sqs:ReceiveMessage", "sqs:DeleteMessage", "sqs:GetQueueAttributes"],

@@ -25,7 +25,7 @@ cause goes to the log and never to the caller.
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import ClassVar
 
 
@@ -45,6 +45,33 @@ class Fault:
         """The form that `errors` has in a problem document."""
         named = {"pointer": self.pointer, "parameter": self.parameter}
         return {k: v for k, v in named.items() if v is not None} | {"detail": self.detail}
+
+
+@dataclass(frozen=True, slots=True)
+class Standing:
+    """How much of a limit is left: of `quota`, for `reset` seconds at the least.
+
+    `window` is the length of the limit's period in seconds; None where it is not
+    counted by time.
+    """
+
+    limit: str
+    quota: int
+    left: int
+    reset: int
+    window: int | None = None
+
+    def after(self, used: int) -> "Standing":
+        """What is left once so much was used."""
+        return replace(self, left=max(0, self.left - used))
+
+    def fields(self) -> dict[str, str]:
+        """The header fields of draft-ietf-httpapi-ratelimit-headers."""
+        window = "" if self.window is None else f";w={self.window}"
+        return {
+            "RateLimit-Policy": f'"{self.limit}";q={self.quota}{window}',
+            "RateLimit": f'"{self.limit}";r={self.left};t={self.reset}',
+        }
 
 
 class AuditlogError(Exception):
@@ -156,28 +183,28 @@ class InvalidError(ProblemError):
 class LimitReachedError(ProblemError):
     """The org has used all of something that the platform lets it use.
 
-    `limit` names it, `quota` is how much there is, of which nothing is left for
-    `retry_after` seconds; `window` is the length of its period in seconds, None where
-    it is not counted by time.
+    `standing` says which limit it is, and when more is to be had.
     """
 
     status = 429
     title = "Limit reached"
 
-    def __init__(
-        self, detail: str, *, limit: str, quota: int, retry_after: int, window: int | None = None
-    ) -> None:
+    def __init__(self, detail: str, standing: Standing) -> None:
         super().__init__(detail)
-        self.limit = limit
-        self.quota = quota
-        self.retry_after = retry_after
-        self.window = window
+        self.standing = standing
+        self.retry_after = standing.reset
 
     @classmethod
     def of_keys(cls, quota: int) -> "LimitReachedError":
         """An org that has as many keys as it may."""
         detail = f"The org has {quota} keys, which is all it may have; revoke one."
-        return cls(detail, limit="keys", quota=quota, retry_after=3_600)
+        return cls(detail, Standing("keys", quota, 0, reset=3_600))
+
+    @classmethod
+    def of_exports(cls, quota: int) -> "LimitReachedError":
+        """An org that has as many exports under way as it may."""
+        detail = f"{quota} exports are under way, which is all there may be: wait, or cancel one."
+        return cls(detail, Standing("exports", quota, 0, reset=60))
 
 
 class UnavailableError(ProblemError):

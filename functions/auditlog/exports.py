@@ -43,6 +43,10 @@ class State(StrEnum):
     EXPIRED = "expired"
 
 
+#: An export of which there is something still to be done.
+UNDER_WAY = (State.QUEUED, State.RUNNING)
+
+
 @dataclass(frozen=True, slots=True)
 class Requester:
     """Who asked: the actor, and the credential with which it did."""

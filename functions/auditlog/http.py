@@ -71,6 +71,11 @@ class Request:
         return self.path["org"]
 
     @property
+    def id(self) -> str:
+        """The id that the gateway gave the request; every answer has it."""
+        return str(self._event["requestContext"].get("requestId"))
+
+    @property
     def who(self) -> Caller:
         """The caller of a route that is not public, and the person for whom it says it acts.
 
@@ -222,6 +227,7 @@ class Api:
             caller = self._authenticated(headers, path.get("org"))
             if route.grant is not None and route.grant not in caller.grants:
                 raise ForbiddenError(f"The credential lacks the grant {route.grant.value}.")
+            self._say_used(caller)
         return Request(route, path, headers, caller, event)
 
     def _authenticated(self, headers: Mapping[str, str], org: str | None) -> Caller:
@@ -245,21 +251,20 @@ class Api:
             raise UnauthenticatedError("The credential is not a key that is known here.")
         if not key.is_live(self._now()):
             raise UnauthenticatedError("The key has expired.")
-        self._say_used(key)
         return Caller.of_key(key)
 
-    def _say_used(self, key: Key) -> None:
+    def _say_used(self, caller: Caller) -> None:
         """Notes the hour of a key's last use: one write a container, key and hour."""
-        hour = self._now() // clock.HOUR * clock.HOUR
-        if key.person is not None or self._said_used.get(key.id) == hour:
+        hour, key_id = self._now() // clock.HOUR * clock.HOUR, caller.credential["id"]
+        if caller.credential["type"] != "api_key" or self._said_used.get(key_id) == hour:
             return
         try:
-            self.control.say_used(key.org, key.id, hour)
+            self.control.say_used(caller.org or keys.PLATFORM, key_id, hour)
         except UnavailableError:
             return  # The next request says it.
         if len(self._said_used) >= _MOST_CACHED:
             self._said_used.clear()
-        self._said_used[key.id] = hour
+        self._said_used[key_id] = hour
 
     def _key(self, key_id: str) -> Key | None:
         now = self._monotonic()

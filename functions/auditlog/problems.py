@@ -26,7 +26,7 @@ def problem(error: ProblemError, request_id: str) -> Response[Any]:
     if isinstance(error, UnavailableError):
         headers["Retry-After"] = str(error.retry_after)
     elif isinstance(error, LimitReachedError):
-        headers |= {"Retry-After": str(error.retry_after), **_rate_limit(error)}
+        headers |= {"Retry-After": str(error.retry_after), **error.standing.fields()}
     elif isinstance(error, UnauthenticatedError):
         headers["WWW-Authenticate"] = 'Bearer realm="auditlog"'
     elif isinstance(error, MethodNotAllowedError):
@@ -44,15 +44,6 @@ def problem(error: ProblemError, request_id: str) -> Response[Any]:
     if listed:
         document["errors"] = listed
     return _document(document, headers)
-
-
-def _rate_limit(error: LimitReachedError) -> dict[str, str]:
-    """The fields of draft-ietf-httpapi-ratelimit-headers, section 3 and 4."""
-    window = "" if error.window is None else f";w={error.window}"
-    return {
-        "RateLimit-Policy": f'"{error.limit}";q={error.quota}{window}',
-        "RateLimit": f'"{error.limit}";r=0;t={error.retry_after}',
-    }
 
 
 def internal(request_id: str) -> Response[Any]:

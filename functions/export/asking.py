@@ -7,7 +7,7 @@ from typing import Any
 
 from auditlog import exports, filters, trail
 from auditlog.catalog import Catalog
-from auditlog.errors import Fault, InvalidError, MalformedError
+from auditlog.errors import Fault, InvalidError, LimitReachedError, MalformedError
 from auditlog.exports import Export, Requester, State
 from auditlog.filters import Filter
 from auditlog.formats import Compression, Format, Profile
@@ -63,6 +63,20 @@ def new(
         created_at=now,
         updated_at=now,
     )
+
+
+def check_room(org: Org, now: int) -> None:
+    """Raises `LimitReachedError` where as many exports are under way as the org may have.
+
+    Two that are asked for at the same moment may both pass. Costs what a list of the
+    exports does.
+    """
+    most = org.limits.exports_at_once
+    if most is None:
+        return
+    listed = ExportStore(aws.dynamodb(), SETTINGS.control_table).newest(org.name)
+    if sum(each.state_at(now) in exports.UNDER_WAY for each in listed) >= most:
+        raise LimitReachedError.of_exports(most)
 
 
 def ask(export: Export, request: Request, org: Org, catalog: Catalog) -> None:

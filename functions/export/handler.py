@@ -1,5 +1,6 @@
 """Exports over HTTP: asked for, listed, shown, linked to, cancelled; and the reference's own."""
 
+from functools import partial
 from typing import Any
 
 from aws_lambda_powertools.utilities.typing import LambdaContext
@@ -40,6 +41,7 @@ def create_export(request: Request) -> Answer:
     asked = shapes.body(bodies.NEW_EXPORT, body)
     wanted = asking.filter_of(asked, _catalog)
     org, now = api.org(request), clock.now()
+    asking.check_room(org, now)
     export = asking.new(org, wanted, asked, requested_by, now=now)
     try:
         asking.ask(export, request, org, _catalog)
@@ -93,7 +95,8 @@ def reference_export(request: Request) -> Answer:
     wanted = filters.parse(request.query, _catalog, hidden_by_default=False)
     org, now = api.org(request), clock.now()
     export = asking.new(org, wanted, _REFERENCE, requested_by, now=now)
-    ready = reuse.standing(_exports(), export, now, asking.begin)
+    room = partial(asking.check_room, org, now)
+    ready = reuse.standing(_exports(), export, now, asking.begin, room)
     if ready is not None:
         return _sent_to(ready)
     asking.ask(export, request, org, _catalog)

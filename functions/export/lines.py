@@ -50,9 +50,9 @@ class Lines:
             event_id, _, data, _ = entry
             record = json.loads(data)
             message = record.get("description")
-            if message is None:
+            if message is None and "actor" in record:
                 message = self.answers.summary(data)
-            said = reference.entry(event_id, record, message)
+            said = reference.entry(event_id, record, message or "")
             if said is None:
                 self._leave_out(record["type"])
                 continue

@@ -27,7 +27,11 @@ def being_made(age: int = 0) -> UnavailableError:
 
 
 def standing(
-    store: ExportStore, export: Export, now: int, begin: Callable[[Export], None]
+    store: ExportStore,
+    export: Export,
+    now: int,
+    begin: Callable[[Export], None],
+    check_room: Callable[[], None],
 ) -> Export | None:
     """The finished export that the same caller asked for just now; None where there is none.
 
@@ -35,7 +39,8 @@ def standing(
     `UnavailableError` while one is being made, and `ConflictError` where it has
     just failed: a client that asks until it has a file would ask for ever. One that
     nobody works on yet is handed to the workers again with `begin`, since its message
-    may never have been sent; a second one does nothing.
+    may never have been sent; a second one does nothing. `check_room` is called before
+    a new one takes its place, and raises where there may be none.
     """
     name = _name(export)
     pointer = store.pointer(export.org, name)
@@ -47,6 +52,7 @@ def standing(
             begin(found)
         if found is not None and (ready := _reusable(found, now)) is not None:
             return ready
+    check_room()
     if not store.point(export.org, name, Pointer(export.id, now), instead_of=pointer):
         raise being_made()
     return None

@@ -48,8 +48,7 @@ def list_keys(request: Request) -> Answer:
 @api.route(routes.ROTATE_KEY)
 def rotate_key(request: Request) -> Answer:
     """Makes a key in the place of another, which stays good for the overlap and then expires."""
-    body = request.body(bodies.MAX_BYTES)
-    asked = shapes.body(bodies.ROTATION, body or b"{}")
+    asked = shapes.body(bodies.ROTATION, request.body(bodies.MAX_BYTES))
     now, org = clock.now(), api.org(request)
     old = _found(request)
     if not old.is_live(now):

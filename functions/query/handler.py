@@ -6,12 +6,14 @@ from urllib.parse import urlencode
 
 from aws_lambda_powertools.utilities.typing import LambdaContext
 
-from auditlog import canonical, clock, cursor, filters, plan, routes, timeline
+from auditlog import canonical, clock, cursor, filters, plan, routes, timeline, trail
 from auditlog.answers import Answers
 from auditlog.catalog import Catalog
 from auditlog.errors import NotFoundError
 from auditlog.event import MAX_AHEAD, id_time, is_id
+from auditlog.filters import Filter
 from auditlog.http import Answer, Api, Request
+from auditlog.orgs import Org
 from auditlog.settings import SETTINGS
 from auditlog.sieve import Spent
 from auditlog.span import Span
@@ -99,6 +101,7 @@ def search(request: Request) -> Answer:
             "read_units": METER.spent.since(before).read,
             "round_trips": reader.round_trips,
         }
+    _record_read(request, org, now, "search", wanted, events=len(page.found))
     shown = [_answers.of(found.event, found.record) for found in page.found]
     events = b'{"events":[' + b",".join(shown) + b"],"
     return Answer(200, events + json.dumps(answer)[1:].encode(), headers)
@@ -125,6 +128,7 @@ def count_over_time(request: Request) -> Answer:
     budget = plan.Budget(give_up=lambda: clock.monotonic() > deadline)
     told = reader.run(timeline.timeline(org.layout, wanted, span, since=since, budget=budget))
     _count(told.spent)
+    _record_read(request, org, now, "timeline", wanted, interval=interval)
     return Answer(200, told.answer(buckets))
 
 
@@ -138,7 +142,26 @@ def event(request: Request) -> Answer:
         found = _events().get(org.layout.partition(event_id), event_id)
     if found is None:
         raise NotFoundError("No such event.")
+    _record_read(request, org, clock.now(), "event", None, event=event_id)
     return Answer(200, _answers.of(found, canonical.unpack(found.packed)))
+
+
+def _record_read(
+    request: Request, org: Org, now: int, kind: str, wanted: Filter | None, **told: Any
+) -> None:
+    """Records that the log was read, where the org wants that; before the answer goes out."""
+    if not org.record_reads:
+        return
+    asked = {} if wanted is None else {"filter": dict(wanted.parameters)}
+    entry = trail.Entry(
+        trail.SEARCH,
+        key=request.id,
+        occurred_at=now,
+        caller=request.who,
+        metadata={"read": kind, **asked, **told},
+        origin=request.origin,
+    )
+    trail.record(entry, org, _catalog)
 
 
 def _count(spent: Spent) -> None:

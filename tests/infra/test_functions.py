@@ -134,6 +134,24 @@ PERMISSIONS = {
 }
 
 
+def _only(*keys: str) -> dict[tuple[str, str], Any]:
+    """Notes under these keys, and nothing else of the control table."""
+    condition = {"ForAllValues:StringLike": {"dynamodb:LeadingKeys": list(keys)}}
+    return {("dynamodb:UpdateItem", "control"): condition}
+
+
+CONDITIONS = {
+    "publish": _only("used#*", "count#*"),
+    "record": _only("used#*", "count#*"),
+    "query": _only("used#*"),
+    "retain": {
+        ("dynamodb:PartiQLUpdate", "events"): {
+            "ForAllValues:StringEquals": {"dynamodb:Attributes": ["pk", "sk", "ttl"]}
+        }
+    },
+}
+
+
 def test_these_functions_and_no_others(template: Synthesized) -> None:
     handlers = {name: f["Handler"] for name, f in template.functions().items()}
 
@@ -192,14 +210,18 @@ def test_nothing_but_these_policies_grants_anything(template: Synthesized) -> No
     assert not template.all("AWS::IAM::ManagedPolicy")
 
 
-def test_no_function_but_retain_can_remove_an_event_and_none_can_change_one(
+WRITERS = ("publish", "record", "query", "manage", "export", "retain", "erase")
+
+
+def test_only_two_functions_can_remove_an_event_and_only_one_can_change_a_record(
     template: Synthesized,
 ) -> None:
     assert _writing(template, "events") == {
-        ("publish", "dynamodb:PartiQLInsert"),
-        ("record", "dynamodb:PartiQLInsert"),
-        ("export", "dynamodb:PartiQLInsert"),
+        *((name, "dynamodb:PartiQLInsert") for name in WRITERS),
         ("retain", "dynamodb:PartiQLDelete"),
+        ("retain", "dynamodb:PartiQLUpdate"),  # of its expiry: `CONDITIONS` has it
+        ("erase", "dynamodb:PartiQLDelete"),
+        ("erase", "dynamodb:UpdateItem"),
     }
 
 
@@ -207,10 +229,9 @@ def test_who_sets_marks_can_clear_none_and_who_reads_digests_changes_none(
     template: Synthesized,
 ) -> None:
     assert _writing(template, "digests") == {
-        ("publish", "dynamodb:PartiQLInsert"),
-        ("record", "dynamodb:PartiQLInsert"),
-        ("export", "dynamodb:PartiQLInsert"),
+        *((name, "dynamodb:PartiQLInsert") for name in WRITERS),
         ("retain", "dynamodb:BatchWriteItem"),
+        ("erase", "dynamodb:BatchWriteItem"),
         ("seal", "dynamodb:UpdateItem"),
         ("seal", "dynamodb:BatchWriteItem"),
     }
@@ -218,7 +239,11 @@ def test_who_sets_marks_can_clear_none_and_who_reads_digests_changes_none(
 
 @pytest.mark.parametrize(
     ("name", "queue", "batch", "concurrency"),
-    [("record", "inbox", 100, 50), ("export-worker", "exportsqueue", 1, 32)],
+    [
+        ("record", "inbox", 100, 50),
+        ("export-worker", "exportsqueue", 1, 32),
+        ("erase", "erasures", 1, 4),
+    ],
 )
 def test_a_worker_reports_each_message_that_failed(
     template: Synthesized, name: str, queue: str, batch: int, concurrency: int
@@ -263,7 +288,7 @@ def test_lambda_lets_go_on_who_sends_to_the_queue_that_invokes_it_and_no_other(
         if "RecursiveLoop" in function
     }
     assert allowed == dict.fromkeys(sending, "Allow")
-    assert sending == {"export-worker"}
+    assert sending == {"export-worker", "erase"}
 
 
 def test_no_writer_works_longer_than_a_minute(template: Synthesized) -> None:
@@ -287,7 +312,7 @@ def test_a_function_of_the_api_answers_before_the_gateway_gives_up(template: Syn
 
 @pytest.mark.parametrize(
     ("name", "rate", "seconds", "function"),
-    [("hourly", "1 hour", 3_600, "retain"), ("everyfiveminutes", "5 minutes", 300, "seal")],
+    [("everyfifteenminutes", "15 minutes", 900, "retain"), ("everyfiveminutes", "5 minutes", 300, "seal")],
 )
 def test_what_is_scheduled_runs_this_often_and_leaves_the_rest_to_the_next_run(
     template: Synthesized, name: str, rate: str, seconds: int, function: str
@@ -303,6 +328,11 @@ def test_what_is_scheduled_runs_this_often_and_leaves_the_rest_to_the_next_run(
         "MaximumEventAgeInSeconds": seconds,
         "MaximumRetryAttempts": 0,
     }
+
+
+@pytest.mark.parametrize("name", HANDLERS)
+def test_what_a_function_may_do_only_to_some_of_a_table(template: Synthesized, name: str) -> None:
+    assert _conditions(template, name) == CONDITIONS.get(name, {})
 
 
 def test_nothing_else_is_scheduled(template: Synthesized) -> None:
@@ -327,7 +357,7 @@ def _permissions(template: Synthesized, name: str) -> set[tuple[str, str]]:
         if {"Ref": role} not in policy["Properties"]["Roles"]:
             continue
         for statement in policy["Properties"]["PolicyDocument"]["Statement"]:
-            assert set(statement) == {"Action", "Effect", "Resource"}
+            assert set(statement) <= {"Action", "Effect", "Resource", "Condition"}
             assert statement["Effect"] == "Allow"
             found |= {
                 (str(action), _resource(resource))
@@ -335,6 +365,20 @@ def _permissions(template: Synthesized, name: str) -> set[tuple[str, str]]:
                 for resource in _listed(statement["Resource"])
             }
     return found
+
+
+def _conditions(template: Synthesized, name: str) -> dict[tuple[str, str], Any]:
+    """What a function may do only under a condition."""
+    role = template.functions()[name]["Role"]["Fn::GetAtt"][0]
+    return {
+        (str(action), _resource(resource)): statement["Condition"]
+        for policy in template.all("AWS::IAM::Policy").values()
+        if {"Ref": role} in policy["Properties"]["Roles"]
+        for statement in policy["Properties"]["PolicyDocument"]["Statement"]
+        if "Condition" in statement
+        for action in _listed(statement["Action"])
+        for resource in _listed(statement["Resource"])
+    }
 
 
 def _listed(value: Any) -> list[Any]:

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from auditlog import clock
-from auditlog.exports import KEPT_FOR, Export, Requester, State
+from auditlog.exports import KEPT_FOR, UNDER_WAY, Export, Requester, State
 from auditlog.formats import Compression, Format, Profile
 from auditlog.span import Span
 from auditlog.store import aws
@@ -24,7 +24,6 @@ if TYPE_CHECKING:
 
 #: How many exports an org's list shows.
 LISTED = 100
-_UNDER_WAY = (State.QUEUED, State.RUNNING)
 
 
 @dataclass(frozen=True, slots=True)
@@ -128,12 +127,12 @@ class ExportStore:
     def fail(self, export: Export, error: str, completed_at: int) -> bool:
         """Ends an export that cannot be made, with the reason. False where it had ended."""
         changes = {"state": State.FAILED.value, "error": error, "completed_at": completed_at}
-        return self._change(export, changes, _UNDER_WAY)
+        return self._change(export, changes, UNDER_WAY)
 
     def cancel(self, export: Export, completed_at: int) -> bool:
         """Cancels an export that is under way. False where it had ended."""
         changes = {"state": State.CANCELLED.value, "completed_at": completed_at}
-        return self._change(export, changes, _UNDER_WAY)
+        return self._change(export, changes, UNDER_WAY)
 
     def expire(self, export: Export, now: int) -> bool:
         """Calls a ready export expired, before its file goes. False where it was not ready."""

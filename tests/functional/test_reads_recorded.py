@@ -44,8 +44,10 @@ def test_a_search_says_who_looked_for_what_and_how_much_it_showed(recorded: Worl
     [event] = reads(recorded)
     assert event["actor"] == {"id": "usr_9", "name": "Grace", "type": "user"}
     assert event["metadata"] == {
-        "read": "search", "filter": {"type": ["repo"], "actor": ["usr_1"], "include_hidden": ["false"]}, "events": 1,
-    }  # fmt: skip
+        "read": "search",
+        "filter": {"type": ["repo"], "actor": ["usr_1"], "include_hidden": ["false"]},
+        "events": 1,
+    }
 
 
 def test_one_event_and_a_timeline_are_reads_too(recorded: World) -> None:
@@ -56,8 +58,10 @@ def test_one_event_and_a_timeline_are_reads_too(recorded: World) -> None:
     one, counted = reads(recorded)
     assert one["metadata"] == {"read": "event", "event": event_id}
     assert counted["metadata"] == {
-        "read": "timeline", "filter": {"country": ["DE"], "include_hidden": ["false"]}, "interval": "week",
-    }  # fmt: skip
+        "read": "timeline",
+        "filter": {"country": ["DE"], "include_hidden": ["false"]},
+        "interval": "week",
+    }
     assert {each["actor"]["type"] for each in (one, counted)} == {"service_account"}
 
 
@@ -79,8 +83,6 @@ def test_no_full_address_that_was_looked_for_is_kept(recorded: World) -> None:
 def test_a_read_that_cannot_be_recorded_shows_nothing(
     recorded: World, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from tests.functional.conftest import Watched
-
     monkeypatch.setattr(trail, "_PATIENCE", 0.05)
     recorded.publish(an_event())
 

@@ -8,7 +8,7 @@ from auditlog import bodies, bootstrap, clock, orgs, routes, shapes, trail
 from auditlog.bodies import NewLimits
 from auditlog.errors import ConflictError, NotFoundError, UnavailableError
 from auditlog.http import Answer, Request
-from auditlog.orgs import Deletion, Limits, Org
+from auditlog.orgs import Limits, Org
 from auditlog.settings import SETTINGS
 from auditlog.store import aws
 from auditlog.store.queue import Queue
@@ -84,24 +84,16 @@ def change_org(request: Request) -> Answer:
 @api.route(routes.DELETE_ORG)
 def delete_org(request: Request) -> Answer:
     """Ends an org at once, and has everything of it removed."""
-    now = clock.now()
-    for _ in range(_TRIES):
-        org = _found(request)
-        if org.deletion is None:
-            if org.hold is not None:
-                raise ConflictError("The org is under a hold: nothing of it may be removed.")
-            asked_by = request.who.actor["id"]
-            try:
-                org = api.control.save_org(replace(org, deletion=Deletion(now, asked_by)))
-            except ConflictError:
-                continue
-        # A crash here leaves an org that nobody can reach, and that is still there until
-        # `retain` hands it in.
-        if org.deletion and org.deletion.completed_at is None:
-            message = json.dumps({"org": org.name, "deletion": True})
-            Queue(aws.sqs(), SETTINGS.erasures_queue_url).send(message, group=org.name)
-        return Answer(202, _shown(org))
-    raise UnavailableError("The org is being changed by others; send the same again.")
+    name, asked_by = request.path["org"], request.who.actor["id"]
+    org = api.control.mark_deleted(name, asked_by, clock.now()) if orgs.is_name(name) else None
+    if org is None:
+        raise NotFoundError("No such org.")
+    # A crash here leaves an org that nobody can reach, and that is still there until
+    # `retain` hands it in.
+    if org.deletion and org.deletion.completed_at is None:
+        message = json.dumps({"org": org.name, "deletion": True})
+        Queue(aws.sqs(), SETTINGS.erasures_queue_url).send(message, group=org.name)
+    return Answer(202, _shown(org))
 
 
 def _found(request: Request) -> Org:

@@ -20,7 +20,7 @@ from typing import TYPE_CHECKING, Any
 from auditlog import clock
 from auditlog.errors import ConflictError, LimitReachedError, NotFoundError, UnavailableError
 from auditlog.keys import Grant, Key, Person
-from auditlog.orgs import Org
+from auditlog.orgs import Deletion, Org
 from auditlog.store import aws
 from auditlog.store.items import attributes, values
 from auditlog.store.org_items import item_of, org_of, shard_rows
@@ -79,6 +79,24 @@ class ControlStore:
         except aws.ConditionFailedError:
             raise ConflictError(f"The org {org.name} was changed meanwhile.") from None
         return saved
+
+    def mark_deleted(self, name: str, asked_by: str, now: int) -> Org | None:
+        """Ends an org: from now on it is not to be reached. None where there is none.
+
+        What is left of it is for `erase` to remove. Raises `ConflictError` under a hold.
+        Does nothing where it was ended before. Three units or so.
+        """
+        for _ in range(_TRIES):
+            org = self.any_org(name)
+            if org is None or org.deletion is not None:
+                return org
+            if org.hold is not None:
+                raise ConflictError("The org is under a hold: nothing of it may be removed.")
+            try:
+                return self.save_org(replace(org, deletion=Deletion(now, asked_by)))
+            except ConflictError:
+                continue
+        raise UnavailableError("The org is being changed by others; send the same again.")
 
     def change_shards(self, org: Org, shards: tuple[tuple[int, int], ...]) -> None:
         """Changes an org's shards, of which nobody has changed anything meanwhile.

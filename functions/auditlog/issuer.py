@@ -186,11 +186,11 @@ def _grant(name: object, said: str) -> Grant:
 def _algorithms(value: object) -> tuple[str, ...]:
     algorithms = _list(value, "algorithms")
     for algorithm in algorithms:
-        if algorithm not in ALGORITHMS:
+        if not isinstance(algorithm, str) or algorithm not in ALGORITHMS:
             raise ValueError(f"`algorithms` has {algorithm!r}; taken are {', '.join(ALGORITHMS)}")
     if not algorithms:
         raise ValueError("`algorithms` is empty")
-    return tuple(dict.fromkeys(str(algorithm) for algorithm in algorithms))
+    return tuple(dict.fromkeys(algorithms))
 
 
 def _list(value: object, name: str) -> list[Any]:

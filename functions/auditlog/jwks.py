@@ -84,7 +84,8 @@ def _key(said: object) -> PublicKey | None:
     kind, key_id, algorithm = value.get("kty"), value.get("kid"), value.get("alg")
     operations: object = value.get("key_ops", ["verify"])
     if (
-        kind not in _NUMBERS
+        not isinstance(kind, str)
+        or kind not in _NUMBERS
         or _PRIVATE in value
         or value.get("use", "sig") != "sig"
         or not (isinstance(operations, list) and "verify" in operations)

@@ -2,7 +2,6 @@
 
 import json
 import secrets
-from collections.abc import Callable
 from typing import Any
 
 import pytest
@@ -21,13 +20,12 @@ from auditlog.routes import (
     CREATE_SESSION,
     EVENT_TYPES,
     PUBLISH,
-    REFERENCE_EXPORT,
     ROTATE_KEY,
     ROUTES,
-    TIMELINE,
     Route,
 )
-from tests.functional.conftest import FUNCTIONS, ORG, Response, Watched, World, an_event
+from tests.functional.conftest import FUNCTIONS, ORG, Watched, World, an_event
+from tests.functional.requests import Ask, asking
 
 CLOSED = [route for route in ROUTES if not route.public]
 OF_AN_ORG = [route for route in ROUTES if "{org}" in route.path]
@@ -51,55 +49,18 @@ NOT_JSON: list[Any] = [
 ]  # fmt: skip
 
 
+@pytest.fixture
+def ask(world: World) -> Ask:
+    return asking(world)
+
+
 def by_name(routes: list[Route]) -> Any:
     return pytest.mark.parametrize("route", routes, ids=lambda route: route.name)
 
 
-@pytest.fixture
-def ask(world: World) -> Callable[..., Response]:
-    """Ask for a route: with things that exist and a good body, unless told otherwise."""
-    [event_id] = world.publish(an_event())
-    things = {
-        "org": ORG,
-        "event_id": event_id,
-        "key_id": keys.key_id(world.key(Grant.EVENTS_READ)),
-        "export_id": world.ask_export(),
-        "session_id": world.open_session(),
-        "erasure_id": world.ask_erasure(actor="usr_nobody"),
-    }
-    world.work()
-    platform_key = world.key(*keys.PLATFORM_GRANTS, org=keys.PLATFORM)
-    good = {
-        PUBLISH.name: an_event(),
-        CREATE_KEY.name: {"name": "another", "grants": ["events:read"]},
-        CREATE_EXPORT.name: {"format": "json"},
-        ROTATE_KEY.name: {},
-        CREATE_SESSION.name: {"actor": {"id": "usr_1"}},
-        CHANGE_SETTINGS.name: {"record_reads": False},
-        CREATE_ERASURE.name: {"actor": "usr_nobody", "reason": "asked for"},
-        CREATE_ORG.name: {"name": "another"},
-        CHANGE_ORG.name: {"limits": {"keys": 7}},
-    }
-    queries = {TIMELINE.name: "interval=day"}
-
-    def ask(route: Route, *, path: str = "", org: str = ORG, **how: Any) -> Response:
-        path = path or route.path.format(**things | {"org": org})
-        how = {"body": good.get(route.name), "query": queries.get(route.name, "")} | how
-        if how.get("key", "admin") == "admin" and route.grant in keys.PLATFORM_GRANTS:
-            how["key"] = platform_key
-        method = how.pop("method", route.method)
-        answer = world.call(method, path, **how)
-        if route is REFERENCE_EXPORT and answer.status == 503:  # it is being made
-            world.work()
-            answer = world.call(method, path, **how)
-        return answer
-
-    return ask
-
-
 @by_name(list(ROUTES))
 def test_a_route_is_served_by_its_function_and_by_no_other(
-    ask: Callable[..., Response], route: Route, monkeypatch: pytest.MonkeyPatch
+    ask: Ask, route: Route, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     served = []
     for name, function in list(FUNCTIONS.items()):
@@ -114,7 +75,7 @@ def test_a_route_is_served_by_its_function_and_by_no_other(
 
 @by_name(CLOSED)
 def test_without_a_good_credential_401_and_nothing_else_is_said(
-    world: World, ask: Callable[..., Response], route: Route
+    world: World, ask: Ask, route: Route
 ) -> None:
     stranger = keys.mint(
         ORG, "x", ALL_GRANTS, now=0, expires_at=None, random=secrets.token_bytes
@@ -146,9 +107,7 @@ def test_without_a_good_credential_401_and_nothing_else_is_said(
     assert world.everything() == before
 
 
-def test_a_typo_in_a_credential_needs_no_look_up(
-    world: World, ask: Callable[..., Response]
-) -> None:
+def test_a_typo_in_a_credential_needs_no_look_up(world: World, ask: Ask) -> None:
     watched = Watched(world.dynamodb, lambda _name, _number, call: call())
     world.dynamodb = watched
     typo = world.admin_key[:-1] + ("0" if world.admin_key[-1] != "0" else "1")
@@ -158,7 +117,7 @@ def test_a_typo_in_a_credential_needs_no_look_up(
 
 @by_name(OF_AN_ORG)
 def test_another_orgs_key_finds_what_it_would_find_of_an_org_that_does_not_exist(
-    world: World, ask: Callable[..., Response], route: Route
+    world: World, ask: Ask, route: Route
 ) -> None:
     stranger = world.org("umbrella")
     before = world.everything()
@@ -169,12 +128,12 @@ def test_another_orgs_key_finds_what_it_would_find_of_an_org_that_does_not_exist
     assert world.everything() == before
 
 
-def test_the_catalog_is_open_to_every_key(world: World, ask: Callable[..., Response]) -> None:
+def test_the_catalog_is_open_to_every_key(world: World, ask: Ask) -> None:
     assert ask(EVENT_TYPES, key=world.key(Grant.EVENTS_WRITE)).status == 200
 
 
 @by_name([route for route in CLOSED if route.grant])
-def test_without_the_grant_403(world: World, ask: Callable[..., Response], route: Route) -> None:
+def test_without_the_grant_403(world: World, ask: Ask, route: Route) -> None:
     assert route.grant is not None
     without = world.key(*(grant for grant in ALL_GRANTS if grant is not route.grant))
     is_platform = route.grant in keys.PLATFORM_GRANTS
@@ -187,9 +146,7 @@ def test_without_the_grant_403(world: World, ask: Callable[..., Response], route
 
 
 @by_name(list(ROUTES))
-def test_another_method_405_and_says_which_there_are(
-    world: World, ask: Callable[..., Response], route: Route
-) -> None:
+def test_another_method_405_and_says_which_there_are(world: World, ask: Ask, route: Route) -> None:
     same_path = {other.method for other in ROUTES if other.path == route.path}
     before = world.everything()
     for method in {"GET", "POST", "PUT", "PATCH", "DELETE"} - same_path:
@@ -231,7 +188,7 @@ def test_another_path_404(world: World, path: str) -> None:
 
 @by_name(WITH_BODY)
 def test_a_body_over_the_limit_413_even_where_it_is_not_json(
-    world: World, ask: Callable[..., Response], route: Route
+    world: World, ask: Ask, route: Route
 ) -> None:
     before = world.everything()
     most = MOST_BYTES[route.name]
@@ -244,9 +201,7 @@ def test_a_body_over_the_limit_413_even_where_it_is_not_json(
 
 
 @by_name(WITH_BODY)
-def test_a_body_that_is_not_json_400(
-    world: World, ask: Callable[..., Response], route: Route
-) -> None:
+def test_a_body_that_is_not_json_400(world: World, ask: Ask, route: Route) -> None:
     before = world.everything()
     for body in NOT_JSON:
         ask(route, body=body).is_problem(400)
@@ -255,7 +210,7 @@ def test_a_body_that_is_not_json_400(
 
 @by_name(WITH_BODY)
 def test_a_body_that_is_not_what_its_encoding_says_400(
-    world: World, ask: Callable[..., Response], route: Route
+    world: World, ask: Ask, route: Route
 ) -> None:
     before = world.everything()
     for encoding in ("gzip", "br", "deflate", "gzip, gzip"):
@@ -264,9 +219,7 @@ def test_a_body_that_is_not_what_its_encoding_says_400(
 
 
 @by_name(WITH_BODY)
-def test_a_body_that_breaks_a_rule_422_with_its_place(
-    world: World, ask: Callable[..., Response], route: Route
-) -> None:
+def test_a_body_that_breaks_a_rule_422_with_its_place(world: World, ask: Ask, route: Route) -> None:
     before = world.everything()
     body, pointer = BROKEN[route.name]
     document = ask(route, body=body).is_problem(422)
@@ -280,7 +233,7 @@ def test_a_body_that_breaks_a_rule_422_with_its_place(
 
 @by_name(WITH_BODY)
 def test_text_in_which_the_gateway_has_replaced_bytes_is_not_taken(
-    world: World, ask: Callable[..., Response], route: Route
+    world: World, ask: Ask, route: Route
 ) -> None:
     before = world.everything()
     assert "octet-stream" in ask(route, body='{"x": "caf\ufffd"}').is_problem(400)["detail"]
@@ -291,7 +244,7 @@ def test_text_in_which_the_gateway_has_replaced_bytes_is_not_taken(
 
 @by_name(list(ROUTES))
 def test_a_parameter_that_is_not_known_400_with_its_name(
-    world: World, ask: Callable[..., Response], route: Route
+    world: World, ask: Ask, route: Route
 ) -> None:
     before = world.everything()
     document = ask(route, query="colour=red&Limit=1&colour=blue").is_problem(400)
@@ -302,7 +255,7 @@ def test_a_parameter_that_is_not_known_400_with_its_name(
 
 
 @by_name(WITH_BODY)
-def test_the_order_of_refusals(world: World, ask: Callable[..., Response], route: Route) -> None:
+def test_the_order_of_refusals(world: World, ask: Ask, route: Route) -> None:
     assert route.grant is not None
     too_large = "[" * (MOST_BYTES[route.name] + 1)
     without = world.key(*(grant for grant in ALL_GRANTS if grant is not route.grant))
@@ -329,9 +282,7 @@ def test_the_order_of_refusals(world: World, ask: Callable[..., Response], route
 
 
 @by_name(CLOSED)
-def test_what_fails_within_says_nothing_of_it(
-    world: World, ask: Callable[..., Response], route: Route
-) -> None:
+def test_what_fails_within_says_nothing_of_it(world: World, ask: Ask, route: Route) -> None:
     """AWS's words, names of tables and code, and stack traces stay inside."""
 
     def broken(name: str, _number: int, _call: Any) -> Any:

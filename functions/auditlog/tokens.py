@@ -38,11 +38,6 @@ class Token:
     key_id: str | None
 
 
-def is_token(credential: str) -> bool:
-    """Whether a credential has the form of a token, which no key has."""
-    return credential.count(".") == _PARTS - 1
-
-
 def read(text: str, issuer: Issuer) -> Token:
     """Reads what says which key has signed it.
 

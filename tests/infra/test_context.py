@@ -1,10 +1,18 @@
+import json
 from pathlib import Path
+from typing import Any
 
 import aws_cdk as cdk
 import pytest
 
 from infra import app, bundling
+from tests.infra.conftest import PUBLISHERS, Synthesized, synthesize
 
+ISSUER: dict[str, Any] = {
+    "issuer": "https://id.example.com",
+    "audience": "https://audit.example.com",
+    "grants": {"audit-reader": ["events:read"]},
+}
 SKIP_BUNDLING: dict[str, object] = {"aws:cdk:bundling-stacks": []}
 
 
@@ -53,3 +61,58 @@ def test_another_python_is_refused() -> None:
 def test_a_catalog_is_a_path() -> None:
     assert app.catalog(cdk.App()) is None
     assert app.catalog(cdk.App(context={"catalog": "mine.toml"})) == Path("mine.toml").resolve()
+
+
+def test_no_token_is_good_where_no_issuer_is_named() -> None:
+    assert app.oidc(cdk.App()) is None
+
+
+def test_an_issuer_may_come_from_a_command_line() -> None:
+    said = app.oidc(cdk.App(context={"oidc": json.dumps(ISSUER)}))
+
+    assert said == app.oidc(cdk.App(context={"oidc": ISSUER}))
+    assert json.loads(str(said)) == ISSUER
+
+
+@pytest.mark.parametrize(
+    ("said", "reason"),
+    [
+        ("https://id.example.com", "it is not JSON"),
+        (["https://id.example.com"], "it is not an object"),
+        ({}, "`issuer`"),
+        (ISSUER | {"issuer": "http://id.example.com"}, "https"),
+        (ISSUER | {"audience": None}, "`audience`"),
+        (ISSUER | {"algorithms": ["HS256"]}, "'HS256'"),
+        (ISSUER | {"algorithms": ["none"]}, "'none'"),
+        (ISSUER | {"grants": {"root": ["orgs:manage"]}}, "'orgs:manage'"),
+        (ISSUER | {"secret": "x"}, "'secret'"),
+        (ISSUER | {"grants": {"x" * app.MOST_OIDC: []}}, "at most 3000"),
+    ],
+)
+def test_an_issuer_that_cannot_be_trusted_is_refused(said: object, reason: str) -> None:
+    with pytest.raises(app.ContextError, match="`oidc`") as refused:
+        app.oidc(cdk.App(context={"oidc": said}))
+    assert reason in str(refused.value)
+
+
+def test_who_is_asked_over_http_is_told_of_the_issuer_and_nobody_else(
+    template: Synthesized, tmp_path: Path
+) -> None:
+    done = synthesize(tmp_path, publishers=PUBLISHERS, oidc=ISSUER)
+    assert done.returncode == 0, done.stdout + done.stderr
+    told = Synthesized(json.loads((tmp_path / "auditlog.template.json").read_bytes()), [])
+
+    changed = {
+        name: json.loads(properties["Environment"]["Variables"].pop("OIDC_ISSUER"))
+        for name, properties in told.functions().items()
+        if "OIDC_ISSUER" in properties["Environment"]["Variables"]
+    }
+    assert changed == dict.fromkeys(("publish", "query", "manage", "export"), ISSUER)
+    assert told.functions() == template.functions()
+
+
+def test_a_deployment_that_cannot_be_is_not_synthesised(tmp_path: Path) -> None:
+    done = synthesize(tmp_path, oidc={"issuer": "http://id.example.com", "audience": "a"})
+
+    assert done.returncode != 0
+    assert "`issuer` is not an https address" in done.stderr

@@ -40,7 +40,6 @@ from auditlog.settings import SETTINGS
 from auditlog.store import aws
 from auditlog.store.control import ControlStore
 from auditlog.telemetry import count, logger
-from auditlog.trust import trust
 
 #: A revoked key is still taken by a container that has it cached, for this long.
 KEY_CACHED_FOR = 30.0

@@ -33,6 +33,7 @@ HOME = ROOT / ".local"
 
 # The CDK's default names of the bucket that assets are uploaded to.
 _ASSET_BUCKET = f"cdk-hnb659fds-assets-{ACCOUNT}-{REGION}"
+_TEMPLATE_KEY = "template.json"
 
 Say = Callable[[str], None]
 
@@ -123,9 +124,13 @@ def _deploy(aws: Emulator, assembly: Path) -> dict[str, Any]:
     adapted = adapter.adapt(template)
     _upload_assets(aws, assembly)
     cloudformation = aws.cloudformation
+    # In the request itself a template may have 51,200 bytes.
+    aws.s3.put_object(
+        Bucket=_ASSET_BUCKET, Key=_TEMPLATE_KEY, Body=json.dumps(adapted.template).encode()
+    )
     cloudformation.create_stack(
         StackName=STACK_NAME,
-        TemplateBody=json.dumps(adapted.template),
+        TemplateURL=f"{aws.url}/{_ASSET_BUCKET}/{_TEMPLATE_KEY}",
         Capabilities=["CAPABILITY_IAM"],
     )
     cloudformation.get_waiter("stack_create_complete").wait(
@@ -164,6 +169,7 @@ def _stack(aws: Emulator, api_id: str, outputs: Mapping[str, str]) -> dict[str, 
         "rejects_queue_url": outputs["RejectsQueueUrl"],
         "inbox_dlq_url": outputs["InboxDlqUrl"],
         "exports_queue_url": outputs["ExportsQueueUrl"],
+        "erasures_queue_url": outputs["ErasuresQueueUrl"],
         "endpoint_url": aws.url,
         "region": REGION,
         "events_table": outputs["EventsTable"],

@@ -246,7 +246,12 @@ class Api:
     def _of_token(self, token: str, issuer: str, org: str | None) -> Caller:
         from auditlog.trust import trust  # noqa: PLC0415 -- a key does not wait for it to load
 
-        return trust(issuer).caller(token, org=org, now=self._now())
+        caller = trust(issuer).caller(token, org=org, now=self._now())
+        # An issuer may name an org that is not here, or not any more; a key goes with its
+        # org. One read unit.
+        if org is not None and org == caller.org and self.control.org(org) is None:
+            raise NotFoundError("No such org.")
+        return caller
 
     def _of_key(self, credential: str) -> Caller:
         key_id = keys.key_id(credential)

@@ -2,6 +2,7 @@
 
 import io
 import json
+import re
 import time
 from collections.abc import Iterator
 from http.server import BaseHTTPRequestHandler
@@ -13,6 +14,7 @@ import pytest
 from auditlog import clock
 from auditlog import trust as trusting
 from auditlog.keys import ALL_GRANTS, Grant
+from auditlog.routes import ROUTES, Route
 from auditlog.settings import SETTINGS
 from auditlog.trust import trust
 from infra.emulator import free_port
@@ -136,6 +138,21 @@ def test_a_person_in_several_orgs_is_in_the_one_of_the_path(
     assert len(world.search(org="globex", key=token).json["events"]) == 1
     world.search(org="umbrella", key=token).is_problem(404)
     assert world.call("GET", "/v1/event-types", key=token).status == 200
+
+
+@pytest.mark.parametrize("route", [r for r in ROUTES if "{org}" in r.path], ids=lambda r: r.name)
+def test_an_org_that_is_not_here_is_no_org_whatever_the_issuer_says(
+    world: World, issuer: LocalIssuer, route: Route
+) -> None:
+    token = issuer.token(["ghost", ORG], [grant.value for grant in ALL_GRANTS])
+    before = world.everything()
+    answer = world.call(route.method, _filled(route, "ghost"), key=token, body="{")
+    assert answer.is_problem(404)["detail"] == "No such org."
+    assert world.everything() == before
+
+
+def _filled(route: Route, org: str) -> str:
+    return re.sub(r"\{\w+\}", "x", route.path.replace("{org}", org))
 
 
 def test_no_token_is_the_platforms(world: World, issuer: LocalIssuer) -> None:

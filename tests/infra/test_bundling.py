@@ -10,9 +10,11 @@ from typing import Any
 
 import pytest
 
+from auditlog.issuer import ALGORITHMS
 from infra import bundling
 from infra.bundling import BundlingError
 from tests.infra.conftest import Synthesized
+from tests.signers import signer
 
 # Of a .pyc: the magic number, then flags; 0b01 is a hash, 0b10 asks to check it.
 UNCHECKED_HASH = 0b01
@@ -121,9 +123,29 @@ print(json.dumps(sorted(sys.modules)))
     loaded = json.loads(_run(host_asset, program, LAMBDA | _variables(function)))
 
     assert "auditlog.settings" in loaded
+    # That is for a token, when one comes.
+    assert not {"jwt", "cryptography", "auditlog.trust"} & set(loaded)
     if name in WORKERS:
         assert "auditlog.http" not in loaded
         assert not [m for m in loaded if m.startswith("aws_lambda_powertools.event_handler")]
+
+
+@pytest.mark.parametrize("algorithm", ALGORITHMS)
+def test_the_asset_can_verify_tokens(host_asset: Path, algorithm: str) -> None:
+    key = signer("of " + algorithm, algorithm)
+    token = key.sign({"iss": "https://id.example.com", "aud": "a", "exp": 60})
+    program = f"""
+import json
+from auditlog import jwks, tokens
+from auditlog.issuer import Issuer
+issuer = Issuer.parse({{
+    "issuer": "https://id.example.com", "audience": "a", "algorithms": [{algorithm!r}]
+}})
+[key] = jwks.read(json.dumps({{"keys": [{key.public_jwk!r}]}}).encode())
+assert tokens.verified(tokens.read({token!r}, issuer), key, issuer, 0)["exp"] == 60
+"""
+
+    _run(host_asset, program, LAMBDA)
 
 
 def test_the_asset_for_lambda_is_for_lambda(tmp_path: Path) -> None:

@@ -16,9 +16,9 @@ import json
 from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass
 from enum import StrEnum
-from typing import Any
+from typing import Any, cast
 
-from auditlog import canonical, clock
+from auditlog import canonical, clock, event
 from auditlog.event import FORMAT_VERSION, Record
 
 #: So long after an erasure an event of before it may still arrive: as long as the
@@ -27,6 +27,8 @@ ARRIVES_LATE = 32 * clock.DAY
 #: A writer that began before an erasure was asked for is done so long after it.
 SETTLED = 2 * clock.MINUTE
 LISTED = 100
+#: Of what types those events are that the log has of itself.
+OF_THE_LOG = "org.audit_log."
 
 
 class State(StrEnum):
@@ -46,8 +48,48 @@ class Subject:
     type: str | None = None
 
     def is_of(self, record: Mapping[str, Any]) -> bool:
-        """Whether a record is one of the subject's."""
-        return any(self == each for each in subjects(record))
+        """Whether a record is one of the subject's.
+
+        What the log says of itself is that too where it names the subject: a session that
+        was opened for them, a search or a download with them in its filter.
+        """
+        if any(self == each for each in subjects(record)):
+            return True
+        of_the_log = str(record.get("type", "")).startswith(OF_THE_LOG)
+        return of_the_log and self.is_named_in(record.get("metadata"))
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """How a filter names it."""
+        return (self.id,) if self.type is None else (f"{self.type}/{self.id}", self.id)
+
+    def is_named_in(self, value: object) -> bool:
+        """Whether a filter, or what the log says of itself, names it.
+
+        As the API does: as `actor` or `target`, by an `id`, or anywhere in a query `q`.
+        """
+        if isinstance(value, list):
+            return any(self.is_named_in(each) for each in cast("list[object]", value))
+        if not isinstance(value, dict):
+            return False
+        members = cast("dict[str, object]", value)
+        return any(
+            self._is_part_of(member)
+            if name == "q"
+            else (name in {self.kind, "id"} and self._is_one_of(member)) or self.is_named_in(member)
+            for name, member in members.items()
+        )
+
+    def _is_one_of(self, named: object) -> bool:
+        listed = cast("list[object]", named) if isinstance(named, list) else [named]
+        return any(name in listed for name in self.names)
+
+    def _is_part_of(self, query: object) -> bool:
+        """Whether a query, as text or as a list of them, has its id anywhere, without case."""
+        said = json.dumps(query, ensure_ascii=False).casefold()
+        sought = json.dumps(self.id, ensure_ascii=False)[1:-1].casefold()
+        # Within quotes the query language has a backslash before some characters, too.
+        return sought in said or sought.replace("\\", "") in said.replace("\\", "")
 
     def digest(self, org: str, secret: bytes) -> str:
         """What is kept of it, from which nobody without the deployment's secret learns whom."""
@@ -65,11 +107,30 @@ def subjects(record: Mapping[str, Any]) -> Iterator[Subject]:
 
 
 @dataclass(frozen=True, slots=True)
+class Progress:
+    """How far a pass over the log is that was begun at `pass_at`.
+
+    Of the searches that it takes it is in number `search`, in `partition`, and all below
+    the bound `reached` is done there. `counted` are the ids of the last events that it
+    counted: not all of them need be erased yet. `is_read`: the whole log is done.
+    """
+
+    pass_at: int
+    search: int = 0
+    partition: str = ""
+    reached: str = ""
+    counted: tuple[str, ...] = ()
+    is_read: bool = False
+
+
+@dataclass(frozen=True, slots=True)
 class Erasure:
     """An erasure as it is stored. Times in microseconds.
 
-    `subject` is there as long as it is needed. `exports` are the downloads made before
-    it that may still hold what was erased. `events` counts those erased so far.
+    It takes the subject's events that had occurred, or were recorded, when it was asked
+    for. `subject` is there as long as it is needed. `exports` are the downloads made
+    before its end that may still hold what was erased. `events` counts those erased so
+    far, `revision` the writes.
     """
 
     id: str
@@ -84,6 +145,17 @@ class Erasure:
     exports: tuple[str, ...] = ()
     completed_at: int | None = None
     error: str | None = None
+    progress: Progress | None = None
+    revision: int = 0
+
+    @property
+    def before(self) -> int:
+        """What occurred before this is erased: also that somebody asks for it."""
+        return self.asked_at + 1
+
+    def takes(self, occurred_at: int, recorded_at: int) -> bool:
+        """Whether it takes an event of the subject's: not what they do later."""
+        return min(occurred_at, recorded_at) < self.before
 
     def answer(self) -> dict[str, Any]:
         """As the API shows it: never whom it is of."""
@@ -99,6 +171,20 @@ class Erasure:
             "exports": list(self.exports),
             "error": self.error,
         }
+
+
+def is_tombstone(record: Mapping[str, Any]) -> bool:
+    """Whether a record is what an erasure left. No published event has a field of that name."""
+    return "erased_at" in record
+
+
+def is_intact(event_id: str, tombstone: Mapping[str, Any]) -> bool:
+    """Whether an erased event has the id that its time and its record's hash make."""
+    try:
+        occurred_at = clock.parse(tombstone["occurred_at"])
+        return event_id == event.event_id(occurred_at, bytes.fromhex(tombstone["record_hash"]))
+    except (ValueError, LookupError, TypeError, OverflowError):
+        return False
 
 
 def tombstone(org: str, record: Record, erased_at: int) -> Record:

@@ -49,7 +49,10 @@ def revoke_session(request: Request) -> Answer:
     found = api.control.key(session_id) if len(session_id) == keys.ID_LENGTH else None
     if found is None or found.org != org.name or found.person is None:
         raise NotFoundError("No such session.")
-    record(request, org, trail.SESSION_REVOKE, found.id, now, targets=[target_of(found)])
+    record(
+        request, org, trail.SESSION_REVOKE, found.id, now,
+        targets=[target_of(found)], metadata={"for": {"id": found.person.id}},
+    )  # fmt: skip
     api.control.delete_key(org.name, found.id, session=True)
     return Answer(204)
 

@@ -11,7 +11,9 @@ from auditlog.http import Answer, Api, Request
 from auditlog.routes import PUBLISH
 from auditlog.settings import SETTINGS
 from auditlog.store import aws
+from auditlog.store.erasures import ErasureStore
 from auditlog.store.events import EventStore, Outcome
+from auditlog.store.usage import UsageStore
 from auditlog.telemetry import count, metered
 
 #: Seconds of retries before a publisher is told to come back; API Gateway waits 30.
@@ -29,15 +31,22 @@ def publish(request: Request) -> Answer:
     submission = intake.read(body)
     org = api.org(request)
     rules = intake.rules(org, _catalog, judged_at=now, now=now)
-    judged = intake.judge(submission, rules, aws.secret(SETTINGS.salt_secret_arn))
+    secret = aws.secret(SETTINGS.salt_secret_arn)
+    judged = intake.judge(submission, rules, secret)
     judged.raise_refusals()
+    usage = UsageStore(aws.dynamodb(), SETTINGS.control_table)
+    standing = usage.check(org, now)
+    # What comes late of somebody who was erased is stored as what is left of it.
+    erased = ErasureStore(aws.dynamodb(), SETTINGS.control_table).erased(org, now, secret)
+    records = [erased.applied_to(record, now) for record in judged.records]
     # A crash from here on leaves some of the events stored and no answer; the
     # publisher sends the same again, and those count as duplicates.
     events = EventStore(aws.dynamodb(), SETTINGS.events_table, SETTINGS.digests_table)
-    outcomes = events.insert(intake.new_events(judged.records, org, now), deadline=deadline)
+    outcomes = events.insert(intake.new_events(records, org, now), deadline=deadline)
     if Outcome.UNAVAILABLE in outcomes:
         raise UnavailableError("The table does not take all events now; send the same again.")
     duplicates = outcomes.count(Outcome.DUPLICATE)
+    usage.add(org, len(outcomes) - duplicates, now)
     count("EventsRecorded", len(outcomes) - duplicates)
     count("EventsDuplicate", duplicates)
     told = [
@@ -50,7 +59,8 @@ def publish(request: Request) -> Answer:
         for record, outcome in zip(judged.records, outcomes, strict=True)
     ]
     recorded = len(outcomes) - duplicates
-    return Answer(201, {"recorded": recorded, "duplicates": duplicates, "events": told})
+    answer = {"recorded": recorded, "duplicates": duplicates, "events": told}
+    return Answer(201, answer, {} if standing is None else standing.after(recorded).fields())
 
 
 @metered

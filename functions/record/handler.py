@@ -12,12 +12,16 @@ from aws_lambda_powertools.utilities.typing import LambdaContext
 
 from auditlog import clock
 from auditlog.catalog import Catalog
+from auditlog.erasures import Erased
 from auditlog.errors import StoreError, UnavailableError
+from auditlog.orgs import Org
 from auditlog.settings import SETTINGS
 from auditlog.store import aws
 from auditlog.store.control import ControlStore
+from auditlog.store.erasures import ErasureStore
 from auditlog.store.events import EventStore, Outcome
 from auditlog.store.queue import Queue
+from auditlog.store.usage import UsageStore
 from auditlog.telemetry import count, logger, metered
 from record.message import Message, sort
 
@@ -33,11 +37,17 @@ def handler(event: dict[str, Any], _context: LambdaContext) -> dict[str, Any]:
     deadline = clock.monotonic() + PATIENCE
     find_org = cache(ControlStore(aws.dynamodb(), SETTINGS.control_table).org)
     secret = aws.secret(SETTINGS.salt_secret_arn)
+    erasures = ErasureStore(aws.dynamodb(), SETTINGS.control_table)
+
+    @cache
+    def find_erased(org: Org) -> Erased:
+        return erasures.erased(org, clock.now(), secret)
+
     messages: list[Message] = []
     failed: list[str] = []
     for raw in event["Records"]:
         try:
-            messages.append(sort(raw, _catalog, find_org, secret))
+            messages.append(sort(raw, _catalog, find_org, find_erased, secret))
         except UnavailableError:
             failed.append(raw["messageId"])
     # A crash from here on leaves events stored whose messages come again, and
@@ -49,6 +59,7 @@ def handler(event: dict[str, Any], _context: LambdaContext) -> dict[str, Any]:
     results = iter(outcomes)
     for message in messages:
         own = [next(results) for _ in message.events]
+        _count_for_the_day(find_org(message.group) if own else None, own.count(Outcome.RECORDED))
         if Outcome.UNAVAILABLE in own or not _rejected(message):
             failed.append(message.id)
     recorded, duplicates = outcomes.count(Outcome.RECORDED), outcomes.count(Outcome.DUPLICATE)
@@ -65,6 +76,14 @@ def handler(event: dict[str, Any], _context: LambdaContext) -> dict[str, Any]:
         failed=len(failed),
     )
     return {"batchItemFailures": [{"itemIdentifier": name} for name in failed]}
+
+
+def _count_for_the_day(org: Org | None, recorded: int) -> None:
+    """What the inbox has taken is always recorded, and counts where the other door has a limit."""
+    if org is not None and recorded:
+        usage, now = UsageStore(aws.dynamodb(), SETTINGS.control_table), clock.now()
+        usage.add(org, recorded, now)
+        usage.flush(org, now)
 
 
 def _rejected(message: Message) -> bool:

@@ -7,6 +7,7 @@ from typing import Any
 
 from auditlog import clock, intake
 from auditlog.catalog import Catalog
+from auditlog.erasures import Erased
 from auditlog.errors import Fault, InvalidError, MalformedError, NotFoundError, TooLargeError
 from auditlog.event import NewEvent
 from auditlog.orgs import Org, is_name
@@ -31,13 +32,17 @@ class Message:
 
 
 def sort(
-    raw: Mapping[str, Any], catalog: Catalog, find_org: Callable[[str], Org | None], secret: bytes
+    raw: Mapping[str, Any],
+    catalog: Catalog,
+    find_org: Callable[[str], Org | None],
+    find_erased: Callable[[Org], Erased],
+    secret: bytes,
 ) -> Message:
     """Sorts one SQS message of a Lambda event.
 
     Times are judged against when the message was first sent, never against
-    the clock of a retry. Raises `UnavailableError` where the org can not be
-    looked up now.
+    the clock of a retry. An event of somebody who was erased since becomes what
+    is left of it. Raises `UnavailableError` where the org can not be looked up now.
     """
     body: str = raw["body"]
     sent_at = int(raw["attributes"]["SentTimestamp"])
@@ -53,9 +58,11 @@ def sort(
     except (MalformedError, InvalidError, TooLargeError, NotFoundError) as error:
         reasons = _reasons(error.detail, error.faults, sent_at)
         return Message(raw["messageId"], group, reject=body, refused=1, reasons=reasons)
-    rules = intake.rules(org, catalog, judged_at=sent_at * 1_000, now=clock.now())
+    now, erased = clock.now(), find_erased(org)
+    rules = intake.rules(org, catalog, judged_at=sent_at * 1_000, now=now)
     judged = intake.judge(submission, rules, secret)
-    events = intake.new_events(judged.records, org, recorded_at=sent_at * 1_000)
+    records = [erased.applied_to(record, now) for record in judged.records]
+    events = intake.new_events(records, org, recorded_at=sent_at * 1_000)
     if not judged.refusals:
         return Message(raw["messageId"], group, events)
     faults = [fault for refusal in judged.refusals for fault in refusal.faults]

@@ -21,6 +21,7 @@ import pytest
 from aws_lambda_powertools.utilities.typing import LambdaContext
 from moto import mock_aws
 
+import erase.handler
 import export.handler
 import export.worker
 import manage.handler
@@ -257,6 +258,20 @@ class World:
         assert answer.status == 202, answer.text
         return answer.json["id"]
 
+    def open_session(self, person: str = "usr_1", **asked: Any) -> str:
+        """Open a session; its id."""
+        body = {"actor": {"id": person}} | asked
+        answer = self.call("POST", f"/v1/orgs/{ORG}/sessions", body=body)
+        assert answer.status == 201, answer.text
+        return answer.json["id"]
+
+    def ask_erasure(self, **asked: Any) -> str:
+        """Ask for an erasure; its id."""
+        body = {"reason": "they asked for it"} | asked
+        answer = self.call("POST", f"/v1/orgs/{ORG}/erasures", body=body)
+        assert answer.status == 202, answer.text
+        return answer.json["id"]
+
     def work(self) -> int:
         """Give the messages of the exports queue to workers until none is left; how many."""
         return sum(1 for _ in iter(self.deliver, False))
@@ -293,6 +308,29 @@ class World:
         sqs.delete_message(**receipt)
         return True
 
+    def erase(self, milliseconds: int = 900_000) -> int:
+        """Give the messages of the erasures queue to the function until none is left; how many."""
+        return sum(1 for _ in iter(lambda: self.deliver_erasure(milliseconds), False))
+
+    def deliver_erasure(self, milliseconds: int = 900_000, sqs: Any = None) -> bool:
+        """Give it the next message; False where there is none. As `deliver`, whoever raises."""
+        queue = {"QueueUrl": self.queues["erasures"]}
+        sqs = sqs or self.sqs
+        found = sqs.receive_message(**queue, MaxNumberOfMessages=1).get("Messages")
+        if not found:
+            return False
+        [got] = found
+        receipt = queue | {"ReceiptHandle": got["ReceiptHandle"]}
+        event = sample("triggers/sqs-erase")
+        event["Records"][0] |= {"messageId": got["MessageId"], "body": got["Body"]}
+        try:
+            assert erase.handler.handler(event, Context(milliseconds)) == {"batchItemFailures": []}
+        except BaseException:
+            sqs.change_message_visibility(**receipt, VisibilityTimeout=0)
+            raise
+        sqs.delete_message(**receipt)
+        return True
+
     def shown(self, export_id: str) -> dict[str, Any]:
         answer = self.call("GET", f"/v1/orgs/{ORG}/exports/{export_id}")
         assert answer.status == 200, answer.text
@@ -321,8 +359,13 @@ class World:
             start = {"ExclusiveStartKey": page["LastEvaluatedKey"]}
 
     def everything(self) -> Any:
-        """All that a refused request must not have changed."""
-        return *map(self.rows, self.tables), self.objects()
+        """All that a refused request must not have changed.
+
+        That a good key was used is noted, whatever it was used for.
+        """
+        events, control, digests = map(self.rows, self.tables)
+        noted = [row for row in control if not row["pk"]["S"].startswith("used#")]
+        return events, noted, digests, self.objects()
 
 
 def _fits(route: routes.Route, method: str, path: str) -> bool:
@@ -373,7 +416,7 @@ def world(clients: SimpleNamespace, monkeypatch: pytest.MonkeyPatch) -> Iterator
         monkeypatch.setattr(rows, "client", lambda: made.log_rows)
         aws.secret.cache_clear()
         made.s3.create_bucket(Bucket=made.bucket)
-        for name in ("inbox", "exports", "rejects"):
+        for name in ("inbox", "exports", "rejects", "erasures", "dlq"):
             made.queues[name] = made.sqs.create_queue(QueueName=name)["QueueUrl"]
         arn = made.secretsmanager.create_secret(Name="salt", SecretString=SECRET)["ARN"]
         environment = {
@@ -383,6 +426,8 @@ def world(clients: SimpleNamespace, monkeypatch: pytest.MonkeyPatch) -> Iterator
             "SALT_SECRET_ARN": arn,
             "EXPORTS_QUEUE_URL": made.queues["exports"],
             "REJECTS_QUEUE_URL": made.queues["rejects"],
+            "ERASURES_QUEUE_URL": made.queues["erasures"],
+            "INBOX_DLQ_URL": made.queues["dlq"],
             "EXPORTS_BUCKET": made.bucket,
         }
         monkeypatch.setattr(SETTINGS, "_environment", environment)

@@ -6,12 +6,20 @@ from typing import Any
 import pytest
 
 from auditlog import clock
+from auditlog.erasures import Erased, Subject
 from auditlog.orgs import Org
 from record.message import Message, sort
-from tests.unit.published import CATALOG, NOW, SECRET, event
+from tests.unit.published import CATALOG, NOW, SECRET, event, record_of
 
 SENT_AT = NOW // 1_000
 ORGS = {"acme": Org("acme", 90, 0)}
+ERASED = {Subject("actor", "usr_gone").digest("acme", SECRET): NOW}
+
+
+@pytest.fixture(autouse=True)
+def _now(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Messages are sorted when they are sent."""
+    monkeypatch.setattr(clock, "now", lambda: NOW)
 
 
 def sorted_message(body: str, **attributes: str) -> Message:
@@ -23,11 +31,21 @@ def sorted_message(body: str, **attributes: str) -> Message:
             name: {"stringValue": value, "dataType": "String"} for name, value in attributes.items()
         },
     }
-    return sort(raw, CATALOG, ORGS.get, SECRET)
+    return sort(raw, CATALOG, ORGS.get, lambda org: Erased(org.name, ERASED, SECRET), SECRET)
 
 
 def message(value: dict[str, Any]) -> str:
     return json.dumps(value)
+
+
+def test_an_event_of_somebody_who_was_erased_is_what_is_left_of_it() -> None:
+    gone = event(actor={"id": "usr_gone", "name": "Nobody"}, description="secret")
+    made = sorted_message(message({"org": "acme", "events": [gone, event()]}))
+    assert (made.reject, made.refused) == (None, 0)
+    left, kept = (json.loads(new.record.data) for new in made.events)
+    assert set(left) == {"erased_at", "occurred_at", "org", "record_hash", "type", "v"}
+    assert kept["actor"] == {"id": "usr_1"}
+    assert made.events[0].record.id == record_of(gone).id
 
 
 def test_a_good_message() -> None:

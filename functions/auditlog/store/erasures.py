@@ -7,16 +7,24 @@
 Writers look at the latter, so that what arrives late is stored erased.
 """
 
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from auditlog import clock
-from auditlog.erasures import ARRIVES_LATE, LISTED, Erased, Erasure, State, Subject
+from auditlog.erasures import ARRIVES_LATE, LISTED, Erased, Erasure, Progress, State, Subject
 from auditlog.orgs import Org
 from auditlog.store import aws
 from auditlog.store.items import attributes, values
 
 if TYPE_CHECKING:
     from mypy_boto3_dynamodb import DynamoDBClient
+
+#: What changes of an erasure while it is worked on.
+_WRITTEN = frozenset(
+    {
+        "state", "subject", "events", "exports", "completed_at", "error", "progress", "revision",
+    }
+)  # fmt: skip
 
 
 class ErasureStore:
@@ -33,7 +41,7 @@ class ErasureStore:
             {
                 "pk": f"erased#{erasure.org}",
                 "sk": digest,
-                "before": erasure.asked_at,
+                "before": erasure.before,
                 "ttl": (erasure.asked_at + ARRIVES_LATE + clock.DAY) // clock.SECOND,
             },
         ]
@@ -67,20 +75,58 @@ class ErasureStore:
             )
         return [_erasure(org, values(item)) for item in found["Items"]]
 
-    def save(self, erasure: Erasure) -> bool:
-        """Stores how far an erasure has got. False where it had ended already. One write unit."""
+    def save(self, erasure: Erasure) -> Erasure | None:
+        """Stores how far an erasure has got, with its next `revision`.
+
+        None where it had ended already, or somebody else has worked on it since it was
+        read. Who asked for it is not written again. A write unit for each KB, at most 11.
+        """
+        saved = replace(erasure, revision=erasure.revision + 1)
+        item = {name: value for name, value in _item(saved).items() if name in _WRITTEN}
+        set_ = {name: value for name, value in item.items() if value is not None}
+        gone = [name for name, value in item.items() if value is None]
+        update = "SET " + ", ".join(f"#{name} = :{name}" for name in set_)
+        if gone:
+            update += " REMOVE " + ", ".join(f"#{name}" for name in gone)
+        bound = {f":{name}": value for name, value in set_.items()}
+        same = "(#revision = :before OR (attribute_not_exists(#revision) AND :before = :none))"
         try:
-            with aws.translated("dynamodb:PutItem"):
-                self._client.put_item(
+            with aws.translated("dynamodb:UpdateItem"):
+                self._client.update_item(
                     TableName=self._table,
-                    Item=attributes(_item(erasure)),
-                    ConditionExpression="#state = :running",
-                    ExpressionAttributeNames={"#state": "state"},
-                    ExpressionAttributeValues=attributes({":running": State.RUNNING.value}),
+                    Key=attributes({"pk": f"erasure#{erasure.org}", "sk": erasure.id}),
+                    UpdateExpression=update,
+                    ConditionExpression=f"#state = :running AND {same}",
+                    ExpressionAttributeNames={f"#{name}": name for name in item},
+                    ExpressionAttributeValues=attributes(
+                        bound
+                        | {
+                            ":running": State.RUNNING.value,
+                            ":before": erasure.revision,
+                            ":none": 0,
+                        }
+                    ),
                 )
         except aws.ConditionFailedError:
-            return False
-        return True
+            return None
+        return saved
+
+    def withdraw(self, erasure: Erasure, digest: str) -> None:
+        """Has writers store the subject's events again, unless another erasure is of them too.
+
+        Idempotent. One write unit.
+        """
+        try:
+            with aws.translated("dynamodb:DeleteItem"):
+                self._client.delete_item(
+                    TableName=self._table,
+                    Key=attributes({"pk": f"erased#{erasure.org}", "sk": digest}),
+                    ConditionExpression="#before = :before",
+                    ExpressionAttributeNames={"#before": "before"},
+                    ExpressionAttributeValues=attributes({":before": erasure.before}),
+                )
+        except aws.ConditionFailedError:
+            return
 
     def erased(self, org: Org, now: int, secret: bytes) -> Erased:
         """Whom the org's events were erased of lately: for who is about to write events.
@@ -109,7 +155,7 @@ class ErasureStore:
 
 
 def _item(erasure: Erasure) -> dict[str, Any]:
-    subject = erasure.subject
+    subject, progress = erasure.subject, erasure.progress
     return {
         "pk": f"erasure#{erasure.org}",
         "sk": erasure.id,
@@ -123,7 +169,14 @@ def _item(erasure: Erasure) -> dict[str, Any]:
         "exports": list(erasure.exports),
         "completed_at": erasure.completed_at,
         "error": erasure.error,
-    }
+        "progress": None
+        if progress is None
+        else [
+            progress.pass_at, progress.search, progress.partition, progress.reached,
+            list(progress.counted), progress.is_read,
+        ],
+        "revision": erasure.revision,
+    }  # fmt: skip
 
 
 def _erasure(org: str, item: dict[str, Any]) -> Erasure:
@@ -140,4 +193,13 @@ def _erasure(org: str, item: dict[str, Any]) -> Erasure:
         exports=tuple(item["exports"]),
         completed_at=item.get("completed_at"),
         error=item.get("error"),
+        progress=_progress(item.get("progress")),
+        revision=item.get("revision", 0),
     )
+
+
+def _progress(row: list[Any] | None) -> Progress | None:
+    if row is None:
+        return None
+    pass_at, search, partition, reached, counted, is_read = row
+    return Progress(pass_at, search, partition, reached, tuple(counted), is_read)

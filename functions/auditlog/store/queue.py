@@ -18,9 +18,16 @@ class Queue:
         self._url = url
 
     def send(
-        self, body: str, *, group: str, attributes: Mapping[str, str | int] | None = None
+        self,
+        body: str,
+        *,
+        group: str,
+        attributes: Mapping[str, str | int] | None = None,
+        delay: int = 0,
     ) -> None:
         """Sends one message; once this returns, the queue keeps it.
+
+        Nobody gets it before `delay` seconds have passed, 900 at most.
 
         Raises `StoreError` where SQS does not take it: body and attributes
         together over 1 MiB, or characters that XML 1.0 does not have.
@@ -30,6 +37,7 @@ class Queue:
                 QueueUrl=self._url,
                 MessageBody=body,
                 MessageGroupId=group,
+                DelaySeconds=delay,
                 MessageAttributes={
                     name: {
                         "DataType": "Number" if isinstance(value, int) else "String",

@@ -1,0 +1,647 @@
+"""Erasures: what goes, what stays, and that nothing is left of a person anywhere."""
+
+import hashlib
+import io
+import json
+import zlib
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any
+
+import pytest
+
+import erase.deletion
+import erase.erasing
+import seal.builder
+import seal.handler
+from auditlog import canonical, clock, digest, erasures
+from auditlog.erasures import Erasure, State, is_intact
+from auditlog.store import backlog
+from auditlog.store.erasures import ErasureStore
+from tests.functional.conftest import (
+    ORG,
+    SECRET,
+    Context,
+    Watched,
+    World,
+    an_event,
+    events_at,
+    message,
+    pages,
+    sample,
+)
+
+GONE = "usr-canary-4711"
+#: Everything that only the person's events say, and that must not be anywhere.
+CANARIES = {
+    "id": GONE,
+    "name": "Canary Cornelius",
+    "avatar_url": "https://canary.example/face",
+    "ip": "203.0.113.77",
+    "city": "Canarytown",
+    "user_agent": "canary-agent/1.0",
+    "metadata": "canary-in-the-metadata",
+    "description": "a canary sang",
+    "key": "canary-key",
+    "token": "canary-token",
+}
+
+
+def canary(number: int = 0, **changes: Any) -> dict[str, Any]:
+    """An event of the person."""
+    return an_event(
+        actor={n: CANARIES[n] for n in ("id", "name", "avatar_url")},
+        ip=CANARIES["ip"],
+        location={"country": "FR", "city": CANARIES["city"]},
+        user_agent=CANARIES["user_agent"],
+        metadata={"after": {"x": CANARIES["metadata"]}},
+        description=CANARIES["description"],
+        credential={"type": "access_token", "id": CANARIES["token"]},
+        key=f"{CANARIES['key']}-{number}",
+        **changes,
+    )
+
+
+@dataclass
+class Clock:
+    """The time of a test, which stands still until the test moves it."""
+
+    now: int
+    monotonic: float = 1_000.0
+
+    def pass_(self, microseconds: int) -> None:
+        self.now += microseconds
+        self.monotonic += microseconds / clock.SECOND
+
+
+@pytest.fixture
+def time_(monkeypatch: pytest.MonkeyPatch) -> Clock:
+    made = Clock(clock.now())
+    monkeypatch.setattr(clock, "now", lambda: made.now)
+    return made
+
+
+class Undelayed:
+    """SQS, in which a message comes at once, however long it was to wait; `delays` were asked."""
+
+    def __init__(self, client: Any) -> None:
+        self._client = client
+        self.delays: list[int] = []
+
+    def send_message(self, **arguments: Any) -> Any:
+        self.delays.append(arguments.pop("DelaySeconds"))
+        return self._client.send_message(**arguments)
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._client, name)
+
+
+@pytest.fixture(autouse=True)
+def _at_once(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Nobody waits; who was under way when an erasure was asked for is done at once."""
+    world.sqs = Undelayed(world.sqs)
+    monkeypatch.setattr(backlog, "_WAIT_SECONDS", 0)
+    for module in (erase.erasing, erase.deletion):
+        monkeypatch.setattr(module, "SETTLED", 0)
+
+
+def store(world: World) -> ErasureStore:
+    return ErasureStore(world.dynamodb, world.control_table)
+
+
+def found(world: World, erasure_id: str) -> Erasure:
+    erasure = store(world).get(ORG, erasure_id)
+    assert erasure is not None
+    return erasure
+
+
+def records(world: World) -> dict[str, dict[str, Any]]:
+    return {row["sk"]["S"]: json.loads(canonical.unpack(row["r"]["B"])) for row in world.rows()}
+
+
+def erased(world: World, **asked: Any) -> Erasure:
+    """An erasure that was asked for and done."""
+    erasure_id = world.ask_erasure(**asked or {"actor": GONE})
+    world.erase()
+    return found(world, erasure_id)
+
+
+def tombstones(world: World) -> dict[str, dict[str, Any]]:
+    return {i: record for i, record in records(world).items() if "erased_at" in record}
+
+
+def everything(world: World) -> Iterator[bytes]:
+    """Every byte that a table or a queue holds, packed ones unpacked."""
+    for table in world.tables:
+        for row in world.rows(table):
+            yield repr(row).encode()
+            for value in row.values():
+                for binary in [value["B"]] if "B" in value else []:
+                    yield bytes(binary)
+                    if table == world.events_table:
+                        yield canonical.unpack(binary)
+                    elif table == world.digests_table and binary != b"-":
+                        yield zlib.decompress(binary)
+    for queue in world.queues:
+        for one in world.received(queue):
+            yield repr(one).encode()
+
+
+def left(world: World, logged: io.StringIO | None = None) -> set[tuple[str, bytes]]:
+    """Which canaries are still somewhere, and where."""
+    places = [*everything(world), (logged.getvalue() if logged else "").encode()]
+    return {
+        (canary, place)
+        for place in places
+        for canary in CANARIES.values()
+        if canary.encode() in place
+    }
+
+
+class TestTheLog:
+    def test_only_type_time_id_and_hash_are_left(self, world: World) -> None:
+        [event] = world.publish(canary(type="repo.delete"))
+        before = records(world)[event]
+        [stored] = [row for row in world.rows() if row["sk"]["S"] == event]
+
+        done = erased(world)
+
+        assert (done.state, done.events) == (State.COMPLETED, 1)
+        assert (done.subject, done.error) == (None, None)
+        record = records(world)[event]
+        assert set(record) == {"erased_at", "occurred_at", "org", "record_hash", "type", "v"}
+        assert {n: record[n] for n in ("occurred_at", "org", "type", "v")} == {
+            n: before[n] for n in ("occurred_at", "org", "type", "v")
+        }
+        assert record["record_hash"] == hashlib.sha256(canonical.encode(before)).hexdigest()
+        assert is_intact(event, record)
+        [now] = [row for row in world.rows() if row["sk"]["S"] == event]
+        assert {n: now.get(n) for n in ("at", "t", "ttl")} == {
+            n: stored.get(n) for n in ("at", "t", "ttl")
+        }
+
+    def test_events_of_others_stay_as_they_are_and_those_that_mention_them_too(
+        self, world: World
+    ) -> None:
+        kept = world.publish(
+            an_event(),
+            an_event(actor={"id": "usr_2", "name": GONE}),
+            an_event(actor={"id": GONE + "0"}),
+            an_event(targets=[{"type": "user", "id": GONE}]),
+            an_event(metadata={"id": GONE}),
+        )
+        world.publish(canary())
+        before = {i: record for i, record in records(world).items() if i in kept}
+
+        assert erased(world).events == 1
+
+        assert {i: record for i, record in records(world).items() if i in kept} == before
+
+    def test_by_target_of_one_type_or_of_any(self, world: World) -> None:
+        repo, user, both = world.publish(
+            an_event(targets=[{"type": "repo", "id": "x"}]),
+            an_event(targets=[{"type": "user", "id": "x"}]),
+            an_event(targets=[{"type": "a", "id": "b"}, {"type": "repo", "id": "x"}]),
+        )
+        other = world.publish(an_event(targets=[{"type": "team", "id": "repo/x"}]))
+
+        assert erased(world, target={"type": "repo", "id": "x"}).events == 2
+        assert set(tombstones(world)) == {repo, both}
+        assert erased(world, target={"id": "x"}).events == 1
+        assert set(tombstones(world)) == {repo, both, user}
+        assert other[0] not in tombstones(world)
+
+    def test_what_waits_in_its_grace_goes_too_and_what_they_do_later_stays(
+        self, world: World, time_: Clock
+    ) -> None:
+        world.org("other", retention_days=None)
+        old = world.publish(canary(occurred_at=clock.text(time_.now - 40 * clock.DAY)))
+        ahead = world.publish(canary(1, occurred_at=clock.text(time_.now + 10 * clock.MINUTE)))
+        answer = world.call("PATCH", f"/v1/orgs/{ORG}/settings", body={"retention_days": 30})
+        assert answer.status == 200, answer.text
+        erasure_id = world.ask_erasure(actor=GONE)
+        time_.pass_(clock.MINUTE)
+        later = world.publish(canary(2, occurred_at=clock.text(time_.now)))
+        world.erase()
+
+        assert found(world, erasure_id).events == 2
+        assert set(tombstones(world)) == {*old, *ahead}
+        assert "erased_at" not in records(world)[later[0]]
+
+    def test_of_a_sharded_org_also_what_stands_in_the_wrong_place(self, world: World) -> None:
+        org = world.control.org(ORG)
+        assert org is not None
+        world.control.change_shards(org, ((0, 4),))
+        world.publish(*(canary(n) for n in range(30)), *(an_event() for _ in range(30)))
+        rows = world.rows()
+        assert len({row["pk"]["S"] for row in rows}) == 4
+        [copied] = [row for row in rows if row["pk"]["S"] == f"{ORG}#0"][:1]
+        world.dynamodb.put_item(
+            TableName=world.events_table, Item=copied | {"pk": {"S": f"{ORG}#1"}}
+        )
+
+        erased(world)
+
+        left_ = [canonical.unpack(row["r"]["B"]) for row in world.rows()]
+        assert sum(GONE.encode() in record for record in left_) == 0
+        assert sum(b"usr_1" in record for record in left_) >= 30
+
+    def test_that_there_is_an_end_is_recorded_without_whom(self, world: World) -> None:
+        world.publish(canary())
+        done = erased(world)
+        of_the_log = [r for r in records(world).values() if "erasure" in r["type"]]
+        request, complete = sorted(of_the_log, key=lambda record: record["type"], reverse=True)
+
+        assert request["type"] == "org.audit_log.erasure.request"
+        assert complete["type"] == "org.audit_log.erasure.complete"
+        assert complete["actor"]["type"] == "system"
+        assert complete["targets"] == [{"type": "erasure", "id": done.id}]
+        assert complete["metadata"] == {"events": 1}
+        assert GONE not in json.dumps(of_the_log)
+
+    def test_who_asks_for_their_own_is_not_in_the_request_either(
+        self, world: World, logged: io.StringIO
+    ) -> None:
+        headers = {"x-actor-id": GONE, "x-actor-name": CANARIES["name"]}
+        body = {"actor": GONE, "reason": "I go"}
+        answer = world.call("POST", f"/v1/orgs/{ORG}/erasures", body=body, headers=headers)
+        assert answer.status == 202, answer.text
+        world.erase()
+
+        assert found(world, answer.json["id"]).state is State.COMPLETED
+        assert left(world, logged) == set()
+
+    def test_done_twice_it_changes_nothing(self, world: World) -> None:
+        world.publish(canary(), canary(1))
+        assert erased(world).events == 2
+        before = tombstones(world)
+        assert erased(world).events == 0
+        assert tombstones(world) == before
+
+    def test_another_org_with_the_same_actor_keeps_everything(self, world: World) -> None:
+        key = world.org("other")
+        [event] = world.publish(canary(), org="other", key=key)
+        erased(world)
+        assert GONE in json.dumps(records(world)[event])
+
+
+class TestReaders:
+    @pytest.fixture
+    def both(self, world: World) -> tuple[str, str]:
+        """Two events, of which the first is erased."""
+        gone, kept = world.publish(canary(type="repo.delete"), an_event(description="kept"))
+        erased(world)
+        return gone, kept
+
+    def test_search_and_get_show_what_is_left(self, world: World, both: tuple[str, str]) -> None:
+        gone, _ = both
+        shown = world.call("GET", f"/v1/orgs/{ORG}/events/{gone}").json
+        record = tombstones(world)[gone]
+        assert shown == {"id": gone, "recorded_at": shown["recorded_at"], **record}
+        assert shown in world.search(limit="10").json["events"]
+
+    @pytest.mark.parametrize(
+        ("query", "is_found"),
+        [
+            ({"type": "repo.delete"}, True),
+            ({"actor": GONE}, False),
+            ({"q": "actor:" + GONE}, False),
+            ({"q": "-actor:" + GONE}, True),
+            ({"q": "canary"}, False),
+            ({"q": "-canary"}, True),
+            ({"q": "actor_type:user"}, False),
+            ({"q": "city:Canarytown"}, False),
+            ({"q": "-country:FR"}, True),
+            ({"q": "created:>=2020-01-01"}, True),
+            ({"ip": "203.0.113.77"}, False),
+            ({"q": "operation:remove"}, True),
+        ],
+    )
+    def test_filters(
+        self, world: World, both: tuple[str, str], query: dict[str, str], *, is_found: bool
+    ) -> None:
+        ids = [event["id"] for page in pages(world, **query) for event in page]
+        assert (both[0] in ids) == is_found
+
+    def test_the_timeline_counts_it_by_type_alone(
+        self, world: World, both: tuple[str, str]
+    ) -> None:
+        query = {"type": "repo", "interval": "day"}
+        answer = world.call("GET", f"/v1/orgs/{ORG}/timeline", query=query)
+        told = answer.json
+        assert {each["type"] for each in told["types"]} == {"repo.delete", "repo.create"}
+        assert told["total"] == 2
+        assert told["actors"] == [{"id": "usr_1", "name": "Ada", "events": 1}]
+        assert told["countries"] == []
+
+    def test_downloads(self, world: World, both: tuple[str, str]) -> None:
+        record = tombstones(world)[both[0]]
+        made = {
+            "ndjson": world.ask_export(type="repo"),
+            "csv": world.ask_export(type="repo", format="csv"),
+            "hf": world.ask_export(type="repo", format="json", profile="hf"),
+        }
+        world.work()
+        lines = [json.loads(line) for line in world.file(made["ndjson"]).splitlines()]
+        [line] = [line for line in lines if line["id"] == both[0]]
+        assert line == {"id": both[0], "recorded_at": line["recorded_at"], **record}
+        head, *rows = [row.split(",") for row in world.file(made["csv"]).decode().splitlines()]
+        [cells] = [dict(zip(head, row, strict=True)) for row in rows if row[0] == both[0]]
+        assert {name for name, cell in cells.items() if cell} == {
+            "id", "occurred_at", "recorded_at", "type", "erased_at", "record_hash",
+        }  # fmt: skip
+        assert cells["record_hash"] == record["record_hash"]
+        assert len(json.loads(world.file(made["hf"]))) == 1
+        assert world.shown(made["hf"])["left_out"] == 1
+
+
+class TestLate:
+    def test_a_republish_is_a_duplicate_at_both_doors(self, world: World) -> None:
+        event = canary()
+        [event_id] = world.publish(event)
+        erased(world)
+        before = tombstones(world)
+
+        answer = world.call("POST", f"/v1/orgs/{ORG}/events", body=event)
+        assert (answer.status, answer.json["duplicates"]) == (201, 1)
+        assert answer.json["events"][0]["id"] == event_id
+        assert world.record(message({"org": ORG, **event})) == []
+        assert tombstones(world) == before
+
+    def test_what_comes_for_the_first_time_is_stored_erased(
+        self, world: World, logged: io.StringIO
+    ) -> None:
+        event, queued = canary(1), canary(2)
+        erased(world)
+
+        answer = world.call("POST", f"/v1/orgs/{ORG}/events", body=event)
+        assert (answer.status, answer.json["recorded"]) == (201, 1)
+        kept = an_event()
+        assert world.record(message({"org": ORG, "events": [queued, kept]})) == []
+
+        assert len(tombstones(world)) == 2
+        assert all(is_intact(i, record) for i, record in tombstones(world).items())
+        assert answer.json["events"][0]["id"] in tombstones(world)
+        assert left(world, logged) == set()
+
+    def test_after_32_days_nobody_looks_any_more(self, world: World, time_: Clock) -> None:
+        event = canary()
+        erased(world)
+        org = world.control.org(ORG)
+        assert org is not None
+        calls: list[str] = []
+        client: Any = Watched(world.dynamodb, lambda _name, _n, call: call(), calls)
+        late = ErasureStore(client, world.control_table)
+        assert late.erased(org, time_.now, SECRET.encode()).before
+        assert late.erased(org, time_.now + erasures.ARRIVES_LATE, SECRET.encode()).before == {}
+        assert calls == ["query"]
+        time_.pass_(33 * clock.DAY)
+        world.publish(event)
+        assert tombstones(world) == {}
+
+    def test_a_writer_that_began_before_is_caught_by_the_last_pass(
+        self, world: World, time_: Clock, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setattr(erase.erasing, "SETTLED", erasures.SETTLED)
+        world.publish(canary())
+        erasure_id = world.ask_erasure(actor=GONE)
+        world.sqs.delays.clear()
+        assert world.deliver_erasure()
+        assert found(world, erasure_id).state is State.RUNNING
+        assert found(world, erasure_id).events == 1
+        [delay] = world.sqs.delays
+        assert delay == 120
+        # It has looked at the org, and at who was erased, before the erasure was asked for.
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setattr(ErasureStore, "erased", lambda *_: erasures.Erased(ORG, {}, b""))
+            world.publish(canary(1))
+        assert len(tombstones(world)) == 1
+        time_.pass_(delay * clock.SECOND)
+        world.erase()
+
+        done = found(world, erasure_id)
+        assert (done.state, done.events) == (State.COMPLETED, 2)
+        assert left(world) == set()
+
+
+def sealed(time_: Clock) -> None:
+    """Two runs of the builder, so far apart that the second one finds all marks settled."""
+    for _ in range(2):
+        seal.handler.handler(sample("triggers/schedule-seal"), Context(300_000))
+        time_.pass_(20 * clock.MINUTE)
+
+
+@pytest.fixture
+def small(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Digests of a few events each."""
+    monkeypatch.setattr(digest, "CELL_BYTES", 700)
+    for module in (digest, seal.builder):
+        monkeypatch.setattr(module, "BLOCK_EVENTS", 8)
+        monkeypatch.setattr(module, "SEGMENT_BLOCKS", 4)
+
+
+def a_log(time_: Clock, theirs: int = 6, others: int = 90) -> list[dict[str, Any]]:
+    """Events of some hours ago, among them theirs in some places."""
+    start = time_.now - 10 * clock.HOUR
+    moments = [start + n * 2 * clock.MINUTE for n in range(others)]
+    return [
+        *events_at(*moments),
+        *(canary(n, occurred_at=clock.text(moments[n * 13 % others] + 1)) for n in range(theirs)),
+    ]
+
+
+@pytest.mark.usefixtures("small")
+class TestDigests:
+    def test_nothing_of_them_is_left_and_what_went_is_built_again(
+        self, world: World, time_: Clock
+    ) -> None:
+        world.publish(*a_log(time_))
+        time_.pass_(clock.HOUR)
+        sealed(time_)
+        time_.pass_(clock.HOUR)
+        before = {row["pk"]["S"] for row in world.rows(world.digests_table)}
+        assert {f"segment-counts/{ORG}", f"block-counts/{ORG}", f"terms-00/{ORG}"} <= before
+        assert any(GONE.encode() in place for place in everything(world))
+        since = clock.text(time_.now - clock.DAY)
+        query = {"interval": "hour", "type": "repo", "since": since}
+        total = world.call("GET", f"/v1/orgs/{ORG}/timeline", query=query).json["total"]
+
+        assert erased(world).events == 6
+
+        assert left(world) == set()
+        assert _fingerprints(world) & _of(canary()) == set()
+        told = world.call("GET", f"/v1/orgs/{ORG}/timeline", query=query).json
+        assert told["total"] == total
+        assert [each["id"] for each in told["actors"]] == ["usr_1"]
+        time_.pass_(6 * clock.MINUTE)
+        sealed(time_)
+        sealed(time_)
+        rows = world.rows(world.digests_table)
+        assert {row["pk"]["S"] for row in rows} >= {
+            f"segment-counts/{ORG}", f"block-counts/{ORG}", f"terms-00/{ORG}",
+        }  # fmt: skip
+        assert not [row for row in rows if row.get("d", {}).get("B") == b"-"]
+        assert not [row for row in rows if row["pk"]["S"] == f"mark/{ORG}"]
+        assert left(world) == set()
+        assert _fingerprints(world) & _of(canary()) == set()
+        told = world.call("GET", f"/v1/orgs/{ORG}/timeline", query=query).json
+        assert (told["total"], len(told["actors"])) == (total, 1)
+
+    def test_digests_of_other_times_stay(self, world: World, time_: Clock) -> None:
+        log = a_log(time_, theirs=0)
+        # One event of theirs, days before all others.
+        world.publish(canary(occurred_at=clock.text(time_.now - 9 * clock.DAY)), *log)
+        time_.pass_(clock.HOUR)
+        sealed(time_)
+        blocks = [row for row in world.rows(world.digests_table) if "d" in row]
+        erased(world)
+        after = [row for row in world.rows(world.digests_table) if "d" in row]
+        same = sum(row in after for row in blocks if row["pk"]["S"] == f"block/{ORG}")
+        assert same >= len([row for row in blocks if row["pk"]["S"] == f"block/{ORG}"]) - 1
+
+    def test_the_end_waits_for_a_builder_that_has_read_the_log_before(
+        self, world: World, time_: Clock
+    ) -> None:
+        world.publish(*a_log(time_))
+        time_.pass_(clock.HOUR)
+        events = seal.handler.EventStore(
+            world.dynamodb, world.events_table, world.digests_table, now=lambda: time_.now
+        )
+        assert events.digests.take(ORG, time_.now, time_.now + 4 * clock.MINUTE)
+        builder = seal.builder.Builder(ORG, events, time_.now, lambda: False)
+        cut = seal.builder.Builder._store_blocks
+        erasure_id = world.ask_erasure(actor=GONE)
+
+        def meanwhile(self: Any, batch: Any) -> None:
+            """The builder has read the events; now they are erased, and then it stores."""
+            if found(world, erasure_id).progress is None:
+                world.sqs.delays.clear()
+                world.deliver_erasure()
+                assert found(world, erasure_id).state is State.RUNNING
+                assert 239 <= world.sqs.delays[-1] <= 241
+            cut(self, batch)
+
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setattr(seal.builder.Builder, "_store_blocks", meanwhile)
+            builder.run()
+        events.digests.leave(ORG)
+        world.erase()
+
+        assert found(world, erasure_id).state is State.COMPLETED
+        assert left(world) == set()
+        assert _fingerprints(world) & _of(canary()) == set()
+
+
+def _fingerprints(world: World) -> set[int]:
+    """Every fingerprint in a digest."""
+    marks: set[int] = set()
+    for row in world.rows(world.digests_table):
+        kind = row["pk"]["S"].partition("/")[0]
+        if kind in {"block", "segment"} or kind.startswith("terms-"):
+            stored = digest.Stored(digest.Span(row["sk"]["S"], row["end"]["S"]), 0, row["d"]["B"])
+            read = digest.read(stored)
+            marks |= set(read.terms) if read else set()
+    return marks
+
+
+def _of(event: dict[str, Any]) -> set[int]:
+    """The fingerprints of what only their events have."""
+    terms = digest.terms_of(event | {"ip": "203.0.113.0"})
+    return {digest.fingerprint(t) for t in terms if "actor_type" not in t and ":FR" not in t}
+
+
+class TestQueues:
+    def put(self, world: World, queue: str, body: Any, group: str = ORG, **attributes: str) -> None:
+        world.sqs.send_message(
+            QueueUrl=world.queues[queue],
+            MessageBody=body if isinstance(body, str) else json.dumps(body),
+            MessageGroupId=group,
+            DelaySeconds=0,
+            MessageAttributes={
+                n: {"DataType": "Number" if v.isdigit() else "String", "StringValue": v}
+                for n, v in attributes.items()
+            },
+        )
+
+    @pytest.mark.parametrize("queue", ["rejects", "dlq"])
+    def test_a_message_loses_their_events_and_keeps_the_others(
+        self, world: World, queue: str
+    ) -> None:
+        kept = '{"type": "x.y",  "actor": {"id": "usr_1"}, "n": 1e400}'
+        body = f'{{"org": "{ORG}", "events": [{json.dumps(canary())}, {kept}]}}'
+        self.put(
+            world, queue, body, reason="why", errors='["canary-key"]', org=ORG,
+            faults="2", sent_at="1700000000000", trace=CANARIES["name"],
+        )  # fmt: skip
+        erased(world)
+
+        [one] = world.received(queue)
+        assert one["Body"] == f'{{"org": "{ORG}","events":[{kept}]}}'
+        assert one["Attributes"]["MessageGroupId"] == ORG
+        assert {n: v["StringValue"] for n, v in one["MessageAttributes"].items()} == {
+            "reason": "why", "org": ORG, "faults": "2", "sent_at": "1700000000000",
+        }  # fmt: skip
+
+    @pytest.mark.parametrize(
+        "body",
+        [
+            {"org": ORG, **canary()},
+            {"org": ORG, "events": [canary(), canary(1)]},
+            {"org": ORG, "events": [{"actor": GONE}]},
+            {"org": ORG, "events": [{"actor": {"id": 7}, "user": [{"id": GONE}]}]},
+            {"org": ORG, "actor": {"id": GONE}, "events": []},
+            {"org": ORG, "events": [canary()], "by": GONE},
+            f'{{"org": "{ORG}", "actor": {{"id": "{GONE}"}}, "actor": {{"id": "x"}}}}',
+            f'{{"org": "{ORG}", "actor": {{"id": "{GONE}"',
+            f"actor={GONE}, broken",
+        ],
+    )
+    def test_a_message_of_theirs_goes(self, world: World, body: Any) -> None:
+        self.put(world, "rejects", body)
+        self.put(world, "dlq", body)
+        if isinstance(body, str):
+            self.put(world, "rejects", body, group="unknown")
+        erased(world)
+        assert world.received("rejects") == world.received("dlq") == []
+
+    @pytest.mark.parametrize(
+        ("body", "group"),
+        [
+            ({"org": ORG, **an_event()}, ORG),
+            ({"org": ORG, "events": [an_event(metadata={"id": GONE}), an_event()]}, ORG),
+            ({"org": "other", **canary()}, ORG),
+            ({"org": "other", **canary()}, "other"),
+            (f"actor={GONE}, broken", "other"),
+            (f"actor={GONE}0, broken", ORG),
+            ("broken", "unknown"),
+        ],
+    )
+    def test_any_other_stays_and_is_shown_again(self, world: World, body: Any, group: str) -> None:
+        for queue in ("rejects", "dlq"):
+            self.put(world, queue, body, group)
+        erased(world)
+        for queue in ("rejects", "dlq"):
+            [one] = world.received(queue)
+            assert one["Body"] == (body if isinstance(body, str) else json.dumps(body))
+
+    def test_what_was_replaced_can_be_redriven_with_its_time(self, world: World) -> None:
+        long_ago = str((clock.now() - 10 * clock.DAY) // 1_000)
+        body = {"org": ORG, "events": [canary(), an_event()]}
+        self.put(world, "dlq", body)
+        self.put(world, "dlq", body, sent_at=long_ago)
+        sent = clock.now()
+        erased(world)
+        times = {
+            int(one["MessageAttributes"]["sent_at"]["StringValue"]) for one in world.received("dlq")
+        }
+        assert int(long_ago) in times
+        [other] = times - {int(long_ago)}
+        assert abs(other * 1_000 - sent) < 10 * clock.SECOND
+
+    def test_a_long_queue_is_gone_through_to_its_end(self, world: World) -> None:
+        for number in range(35):
+            self.put(world, "rejects", {"org": ORG, "events": [an_event(), canary(number)]})
+        erased(world)
+        bodies = [json.loads(one["Body"]) for one in world.received("rejects")]
+        assert [len(body["events"]) for body in bodies] == [1] * 35
+        assert left(world) == set()

@@ -3,7 +3,8 @@
 What holds of a row:
 
 - It has a cell for each of `formats.COLUMNS`, in their order. What is absent is an
-  empty cell; `targets` and `metadata` are JSON, as they stand in the record.
+  empty cell; `targets` and `metadata` are JSON, as they stand in the record. Of an event
+  that was erased nothing else is there than its times, its type and its hash.
 - No cell is a formula. A spreadsheet runs a cell that begins with `=` or the like, so
   such a cell has one `'` in front, and so has one that begins with a `'` itself. Taking
   one leading `'` off a cell, where there is one, gives the value back, always.
@@ -35,7 +36,7 @@ def row(event_id: str, recorded_at: str, record: Mapping[str, Any], summary: str
 
     `record` is the parsed record; `recorded_at` and `summary` are what the service adds.
     """
-    actor = record["actor"]
+    actor = record.get("actor", {})
     location = record.get("location", {})
     credential = record.get("credential", {})
     values = (
@@ -43,7 +44,7 @@ def row(event_id: str, recorded_at: str, record: Mapping[str, Any], summary: str
         record["occurred_at"],
         recorded_at,
         record["type"],
-        actor["id"],
+        actor.get("id", ""),
         actor.get("name", ""),
         actor.get("type", ""),
         record.get("description", ""),
@@ -61,6 +62,8 @@ def row(event_id: str, recorded_at: str, record: Mapping[str, Any], summary: str
         credential.get("last4", ""),
         record.get("key", ""),
         _json(record.get("metadata")),
+        record.get("erased_at", ""),
+        record.get("record_hash", ""),
     )
     line = io.StringIO()
     # The line end is the writer's own, since it quotes cells that hold a character of it.

@@ -50,7 +50,7 @@ COLUMNS = (
     "id", "occurred_at", "recorded_at", "type", "actor_id", "actor_name", "actor_type",
     "description", "summary", "targets", "ip", "country", "region", "city", "user_agent",
     "credential_type", "credential_id", "credential_name", "credential_role", "credential_last4",
-    "key", "metadata",
+    "key", "metadata", "erased_at", "record_hash",
 )  # fmt: skip
 #: What a spreadsheet needs at the start of a file to take it for UTF-8.
 BOM = b"\xef\xbb\xbf"

@@ -98,10 +98,11 @@ def entry(
 ) -> tuple[bytes, tuple[str, ...]] | None:
     """The entry of an event as JSON, and the record's fields that it does not say, sorted.
 
-    None where the event's type is not one of `TYPES`. `message` is the description, or where
+    None where the event's type is not one of `TYPES`, or the event was erased: an entry names
+    its author. `message` is the description, or where
     there is none the summary.
     """
-    if record["type"] not in TYPES:
+    if record["type"] not in TYPES or "actor" not in record:
         return None
     kept = _kept(record)
     made = _required(event_id, record, message, kept) | _optional(record, kept)

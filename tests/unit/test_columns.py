@@ -80,6 +80,8 @@ def test_a_row_has_every_column_in_order() -> None:
         "credential_last4": "9abc",
         "key": "k-1",
         "metadata": '{"after":{"n":1.5},"why":"né"}',
+        "erased_at": "",
+        "record_hash": "",
     }
 
 
@@ -95,9 +97,26 @@ def test_empty_lists_and_objects_are_not_absent() -> None:
     assert (found["targets"], found["metadata"]) == ("[]", "{}")
 
 
+def test_a_row_of_what_an_erasure_left() -> None:
+    left = {
+        "erased_at": "2026-05-02T00:00:00.000000Z",
+        "occurred_at": RECORD["occurred_at"],
+        "org": "acme",
+        "record_hash": "ab" * 32,
+        "type": "repo.create",
+        "v": 1,
+    }
+    said = {name: cell for name, cell in values(row(ID, "now", left, None)).items() if cell}
+    assert said == {
+        "id": ID,
+        "recorded_at": "now",
+        **{n: left[n] for n in ("erased_at", "occurred_at", "record_hash", "type")},
+    }
+
+
 def test_a_row_has_no_line_end_of_its_own() -> None:
     line = row(ID, "now", LEAST | {"metadata": {}}, None)
-    assert line.endswith(b",{}")
+    assert line.endswith(b",{},,")
     assert row(ID, "now", LEAST, None).endswith(b",")
 
 

@@ -11,8 +11,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from auditlog import erasures
 from auditlog.cli.counting import BrokenFileError, count
 from auditlog.formats import COLUMNS, Compression, Format
+from tests.unit.published import event, record_of
 
 TEXT = st.text(st.characters(exclude_categories=["Cs"]), max_size=20)
 HEADER = b"id,type\r\n"
@@ -25,7 +27,7 @@ def table(rows: Iterable[Iterable[str]]) -> bytes:
 
 
 def counted(data: bytes, form: Format, compression: Compression = Compression.NONE) -> int:
-    return count(io.BytesIO(data), form, compression)
+    return count(io.BytesIO(data), form, compression).events
 
 
 @given(st.lists(st.tuples(TEXT, TEXT, TEXT)), st.booleans())
@@ -103,9 +105,9 @@ def test_what_has_no_end_is_not_read_to_it(form: Format, data: bytes) -> None:
 @pytest.mark.parametrize("form", Format)
 @pytest.mark.parametrize("compression", Compression)
 def test_memory_does_not_depend_on_the_size(form: Format, compression: Compression) -> None:
-    event = dict.fromkeys(COLUMNS, "some text, and\r\nmore" * 9)
-    line = json.dumps(event).encode()
-    rows = table([event.values()])
+    event_ = dict.fromkeys(COLUMNS, "some text, and\r\nmore" * 9) | {"erased_at": ""}
+    line = json.dumps(event_).encode()
+    rows = table([event_.values()])
     many = 4_000
     file = {
         Format.JSON: b"[" + b",\n".join([line] * many) + b"]\n",
@@ -117,9 +119,57 @@ def test_memory_does_not_depend_on_the_size(form: Format, compression: Compressi
     opened = io.BytesIO(file)
     tracemalloc.start()
     try:
-        assert count(opened, form, compression) == many
+        assert count(opened, form, compression).events == many
         _, most = tracemalloc.get_traced_memory()
     finally:
         tracemalloc.stop()
     assert many * len(line) > 14 << 20
     assert most < 6 << 20
+
+
+class TestErased:
+    """An event that was erased is counted as such, and its id has to fit its hash."""
+
+    LEFT = erasures.tombstone("acme", record_of(event()), 1_790_000_000_000_000)
+
+    def file(self, form: Format, **changes: str) -> bytes:
+        left = {"id": self.LEFT.id, "recorded_at": "2026-05-01T09:30:01.000000Z"}
+        left |= json.loads(self.LEFT.data)
+        left |= changes
+        line = json.dumps(left, separators=(",", ":")).encode()
+        other = json.dumps({"id": "x", "recorded_at": "y", "type": "a", "erased": "erased_at"})
+        return {
+            Format.JSON: b"[" + line + b"," + other.encode() + b"]",
+            Format.NDJSON: line + b"\n" + other.encode() + b"\n",
+            Format.CSV: table(
+                [COLUMNS, [str(left.get(n, "")) for n in COLUMNS], ["x"] * 22 + ["", ""]]
+            ),
+        }[form]
+
+    @pytest.mark.parametrize("form", Format)
+    @pytest.mark.parametrize("bom", [b"", b"\xef\xbb\xbf"])
+    def test_it_is_counted(self, form: Format, bom: bytes) -> None:
+        data = self.file(form)
+        if form is Format.CSV:
+            data = bom + data
+        found = count(io.BytesIO(data), form, Compression.NONE)
+        assert (found.events, found.erased) == (2, 1)
+
+    @pytest.mark.parametrize("form", Format)
+    @pytest.mark.parametrize(
+        "changes",
+        [
+            {"record_hash": "00" * 32},
+            {"record_hash": "no hash"},
+            {"record_hash": ""},
+            {"occurred_at": "2026-05-01T09:30:00.000002Z"},
+            {"occurred_at": "yesterday"},
+        ],
+    )
+    def test_another_hash_or_time_is_found(self, form: Format, changes: dict[str, str]) -> None:
+        with pytest.raises(BrokenFileError, match="another id"):
+            count(io.BytesIO(self.file(form, **changes)), form, Compression.NONE)
+
+    def test_a_file_from_before_there_were_erasures(self) -> None:
+        data = table([COLUMNS[:-2], ["x"] * 22])
+        assert count(io.BytesIO(data), Format.CSV, Compression.NONE).erased == 0

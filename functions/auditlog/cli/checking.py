@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from auditlog.cli.counting import BrokenFileError, count
+from auditlog.cli.counting import BrokenFileError, Counted, count
 from auditlog.cli.failures import CommandError
 from auditlog.formats import Compression, Format
 
@@ -43,8 +43,8 @@ class Expected:
         return cls(form, compression, export["bytes"], export["events"])
 
 
-def check(path: Path, expected: Expected, manifest: "Manifest | None", watch: Watch) -> None:
-    """Raises `CommandError` unless the file is what is expected, and `OSError` as reading does.
+def check(path: Path, expected: Expected, manifest: "Manifest | None", watch: Watch) -> Counted:
+    """What the file holds; `CommandError` unless it is expected, and `OSError` as reading does.
 
     Without a manifest the size and the number of events are all there is to check. The file is
     read once for the events, and once more for the manifest.
@@ -59,13 +59,14 @@ def check(path: Path, expected: Expected, manifest: "Manifest | None", watch: Wa
             manifest.check(file, str(path))
         file.seek(0)
         try:
-            events = count(file, expected.format, expected.compression)
+            counted = count(file, expected.format, expected.compression)
         except BrokenFileError as error:
             raise CommandError(f"{path} is not what the export should be: {error}.") from None
-        if events != expected.events:
+        if counted.events != expected.events:
             raise CommandError(
-                f"{path} holds {events} events, but the export has {expected.events}."
+                f"{path} holds {counted.events} events, but the export has {expected.events}."
             )
+        return counted
 
 
 class _Watched(io.FileIO):

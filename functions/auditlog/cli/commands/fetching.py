@@ -107,6 +107,8 @@ def tell(
     line = f"{path}: {events}, {size}, both checked"
     if manifest is not None:
         line += f", and every byte by SHA-256 ({output.counted(len(manifest.slices), 'slice')})"
+    if erased := export.get("erased"):
+        line += f"; {output.counted(erased, 'event')} erased, with the id that its hash makes"
     if left_out := export.get("left_out"):
         line += (
             f"; {output.counted(left_out, 'event')} left out, "

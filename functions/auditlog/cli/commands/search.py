@@ -169,7 +169,8 @@ def _explained(explained: Mapping[str, float]) -> str:
 
 
 def _row(entry: dict[str, Any]) -> list[object]:
-    actor: dict[str, str] = entry["actor"]
+    erased = entry.get("erased_at")
+    actor: dict[str, str] = entry.get("actor", {"id": ""})
     targets: list[dict[str, str]] = entry.get("targets", [])
     return [
         output.moment(entry["occurred_at"]),
@@ -177,7 +178,9 @@ def _row(entry: dict[str, Any]) -> list[object]:
         actor.get("name") or actor["id"],
         [target.get("name") or target["id"] for target in targets],
         entry.get("ip"),
-        entry.get("description") or entry.get("summary"),
+        f"Erased {output.moment(erased)}."
+        if erased
+        else entry.get("description") or entry.get("summary"),
         entry["id"],
     ]
 

@@ -41,8 +41,9 @@ def verify(
 ) -> None:
     """Check a file that was downloaded before, offline, against its manifest.
 
-    Checked are its size, every byte by its SHA-256 sums, and the number of events. The manifest
-    is not signed: keep it where nobody can change both.
+    Checked are its size, every byte by its SHA-256 sums, the number of events, and the id of
+    each event that was erased against the hash that its record had. The manifest is not signed:
+    keep it where nobody can change both.
     """
     from auditlog.cli import manifest  # noqa: PLC0415 -- --help does without msgspec
 
@@ -53,7 +54,7 @@ def verify(
     try:
         with output.progress(of_bytes=True) as bar:
             task = bar.add_task("checking", total=2 * found.bytes, note="")
-            check(path, expected, found, lambda read: bar.advance(task, read))
+            counted = check(path, expected, found, lambda read: bar.advance(task, read))
     except OSError as error:
         raise UsageError(f"cannot read {path}: {error.strerror or error}") from None
     except CommandError as error:
@@ -63,7 +64,7 @@ def verify(
             places=error.places,
             hint=f"{error.hint} If {target} belongs to it, fetch both again: {again}".strip(),
         ) from None
-    tell(described, path, found, target, as_json=as_json)
+    tell({**described, "erased": counted.erased}, path, found, target, as_json=as_json)
 
 
 def _content(path: Path, most: int) -> bytes:

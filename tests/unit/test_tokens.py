@@ -173,6 +173,12 @@ def test_what_cannot_verify_is_passed_over() -> None:
     assert (key.id, key.algorithm) == ("one", "RS256")
 
 
+@pytest.mark.parametrize(("bits", "count"), [(2_047, 0), (2_048, 1), (8_192, 1), (8_193, 0)])
+def test_an_rsa_key_has_2048_to_8192_bits(bits: int, count: int) -> None:
+    number = encoded((1 << bits - 1).to_bytes((bits + 7) // 8, "big"))
+    assert len(keys_of(signer().public_jwk | {"n": number})) == count
+
+
 def test_without_an_id_there_has_to_be_just_one_key() -> None:
     one, two = keys_of(signer().public_jwk, signer("two").public_jwk)
     assert jwks.named([one, two], "two") == [two]
@@ -237,6 +243,18 @@ def test_kinds_of_token_that_are_taken(kind: str | None) -> None:
 )
 def test_headers_that_are_refused(header: dict[str, Any], part: str) -> None:
     assert part in refusal(signer().sign(GOOD, **header))
+
+
+def test_a_token_has_at_most_8_kib() -> None:
+    def padded(count: int) -> str:
+        return signer().sign(GOOD | {"more": "x" * count})
+
+    fitting = next(
+        padded(count) for count in range(5_760, 5_600, -1) if len(padded(count)) <= 8_192
+    )
+    assert len(fitting) >= 8_190
+    assert verified(fitting, signer())
+    assert refusal(fitting + "A" * (8_193 - len(fitting))) == "The token has more than 8192 bytes."
 
 
 def test_a_key_that_comes_with_the_token_is_not_looked_at() -> None:

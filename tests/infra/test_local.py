@@ -22,6 +22,7 @@ KEYS = {
     "control_table",
     "digests_table",
     "endpoint_url",
+    "erasures_queue_url",
     "events_table",
     "exports_bucket",
     "exports_queue_url",
@@ -47,7 +48,7 @@ def test_stack_json_says_everything_to_its_owner_alone(stack: dict[str, Any]) ->
 def test_every_address_is_of_loopback(stack: dict[str, Any]) -> None:
     addresses = [value for value in stack.values() if str(value).startswith("http")]
 
-    assert len(addresses) == 6
+    assert len(addresses) == 7
     assert {re.split("[:/]+", address)[1] for address in addresses} == {HOST}
 
 

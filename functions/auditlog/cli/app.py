@@ -6,7 +6,18 @@ import typer
 from typer.core import TyperGroup
 
 from auditlog.cli import output
-from auditlog.cli.commands import exports, importing, keys, org, publish, rejects, search
+from auditlog.cli.commands import (
+    erasures,
+    exports,
+    importing,
+    keys,
+    org,
+    publish,
+    rejects,
+    search,
+    sessions,
+    settings,
+)
 from auditlog.cli.failures import CommandError
 
 _INTERRUPTED = 130
@@ -62,6 +73,9 @@ app = typer.Typer(
 )
 app.add_typer(org.app, name="org", cls=_Group)
 app.add_typer(keys.app, name="keys", cls=_Group)
+app.add_typer(sessions.app, name="sessions", cls=_Group)
+app.add_typer(settings.app, name="settings", cls=_Group)
+app.add_typer(erasures.app, name="erasures", cls=_Group)
 app.add_typer(exports.app, name="exports", cls=_Group)
 app.add_typer(rejects.app, name="rejects", cls=_Group)
 publish.register(app)

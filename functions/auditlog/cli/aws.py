@@ -29,6 +29,12 @@ def dynamodb(stack: Mapping[str, str]) -> "DynamoDBClient":
         return _client("dynamodb", **_place(stack))
 
 
+def identity(stack: Mapping[str, str]) -> str:
+    """The ARN of whoever's credentials these are; nobody needs a permission to ask for it."""
+    with translated():
+        return _client("sts", **_place(stack)).get_caller_identity()["Arn"]
+
+
 def outputs(stack_name: str) -> dict[str, str]:
     """The CloudFormation outputs of a deployed stack, and the region it is in."""
     with translated():

@@ -4,7 +4,8 @@ A request is sent again where that is safe: always after 429 and 503, which say 
 lost connection or a gateway's 502 and 504 only where the request changes nothing the second
 time (reading, deleting, and publishing, since an event is recorded once). It waits as long as
 `Retry-After` says and a random part of a growing pause on top, so that many publishers that
-were refused together do not come back together.
+were refused together do not come back together. It never waits
+longer than `LONGEST_WAIT`: then the refusal stands.
 """
 
 import gzip
@@ -20,6 +21,8 @@ from auditlog.cli.failures import CommandError, UnreachableError, refusal
 ATTEMPTS = 8
 MAX_PAUSE = 20.0
 FIRST_PAUSE = 0.25
+#: In seconds. Whoever says more than that means a limit of the org, which is used up.
+LONGEST_WAIT = 60.0
 
 _BUSY = frozenset({HTTPStatus.TOO_MANY_REQUESTS, HTTPStatus.SERVICE_UNAVAILABLE})
 _GATEWAY = frozenset({HTTPStatus.BAD_GATEWAY, HTTPStatus.GATEWAY_TIMEOUT})
@@ -96,6 +99,53 @@ class Api:
         """Ends a key; within a minute nothing takes it."""
         self._send("DELETE", f"{_org(org)}/keys/{_step(key_id)}", repeatable=True)
 
+    def rotate_key(self, org: str, key_id: str, request: Mapping[str, object]) -> dict[str, Any]:
+        """Makes a key in the place of another; its secret is in this answer and in no other."""
+        path = f"{_org(org)}/keys/{_step(key_id)}/rotation"
+        return self._json("POST", path, repeatable=False, json=request)
+
+    def open_session(self, org: str, request: Mapping[str, object]) -> dict[str, Any]:
+        """Opens a session; its token and its link are in this answer and in no other."""
+        return self._json("POST", f"{_org(org)}/sessions", repeatable=False, json=request)
+
+    def sessions(self, org: str) -> list[dict[str, Any]]:
+        """Every session of the org that was not ended before its time, oldest first."""
+        return self._json("GET", f"{_org(org)}/sessions", repeatable=True)["sessions"]
+
+    def end_session(self, org: str, session_id: str) -> None:
+        """Ends a session; within a minute nothing takes it."""
+        self._send("DELETE", f"{_org(org)}/sessions/{_step(session_id)}", repeatable=True)
+
+    def settings(self, org: str) -> dict[str, Any]:
+        """The settings, with their `etag`."""
+        return self._tagged(self._send("GET", f"{_org(org)}/settings", repeatable=True))
+
+    def change_settings(
+        self, org: str, change: Mapping[str, object], etag: str | None
+    ) -> dict[str, Any]:
+        """Changes what is named, only at version `etag` where one is given; answers as `settings`.
+
+        The same change made twice is made once. With a version the second one would be refused,
+        and so it is not sent twice.
+        """
+        headers = {} if etag is None else {"If-Match": etag}
+        path, repeatable = f"{_org(org)}/settings", etag is None
+        return self._tagged(
+            self._send("PATCH", path, repeatable=repeatable, json=change, headers=headers)
+        )
+
+    def request_erasure(self, org: str, request: Mapping[str, object]) -> dict[str, Any]:
+        """Asks for an erasure. It is recorded in the log, so it is not asked for twice."""
+        return self._json("POST", f"{_org(org)}/erasures", repeatable=False, json=request)
+
+    def erasure(self, org: str, erasure_id: str) -> dict[str, Any]:
+        """An erasure as it stands."""
+        return self._json("GET", f"{_org(org)}/erasures/{_step(erasure_id)}", repeatable=True)
+
+    def erasures(self, org: str) -> list[dict[str, Any]]:
+        """The newest 100 erasures, newest first."""
+        return self._json("GET", f"{_org(org)}/erasures", repeatable=True)["erasures"]
+
     def download(self, url: str, start: int) -> Iterator[bytes]:
         """The bytes behind a presigned link from `start` on, exactly as they are stored.
 
@@ -119,7 +169,9 @@ class Api:
             raise UnreachableError(str(error) or type(error).__name__) from None
 
     def _json(self, method: str, path: str, *, repeatable: bool, **request: Any) -> Any:
-        response = self._send(method, path, repeatable=repeatable, **request)
+        return self._document(self._send(method, path, repeatable=repeatable, **request))
+
+    def _document(self, response: httpx.Response) -> Any:
         try:
             return response.json()
         except ValueError:
@@ -127,6 +179,9 @@ class Api:
                 f"{self._url} answered {response.status_code} with something that is not JSON",
                 hint="Is --api-url the address of an auditlog API?",
             ) from None
+
+    def _tagged(self, response: httpx.Response) -> dict[str, Any]:
+        return {**self._document(response), "etag": response.headers.get("ETag")}
 
     def _send(self, method: str, path: str, *, repeatable: bool, **request: Any) -> httpx.Response:
         for pause in self._pauses():
@@ -141,9 +196,10 @@ class Api:
             if response.status_code < HTTPStatus.BAD_REQUEST:
                 return response
             again = _BUSY | _GATEWAY if repeatable else _BUSY
-            if pause is None or response.status_code not in again:
+            wait = _retry_after(response)
+            if pause is None or response.status_code not in again or wait > LONGEST_WAIT:
                 raise refusal(response)
-            self._sleep(_retry_after(response) + pause)
+            self._sleep(wait + pause)
         raise AssertionError("the last pause is None")
 
     def _pauses(self) -> Iterator[float | None]:

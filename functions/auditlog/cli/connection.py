@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING, Any, cast
 import typer
 
 from auditlog import clock
-from auditlog.cli import aws
+from auditlog.cli import asking, aws
 from auditlog.cli.failures import UsageError
 from auditlog.cli.options import Where
 
@@ -39,6 +39,7 @@ class Outside:
     sleep: Callable[[float], None] = clock.sleep
     jitter: Callable[[], float] = SystemRandom().random
     new_key: Callable[[], str] = lambda: str(uuid.uuid4())
+    ask: asking.Ask = asking.at_terminal
 
 
 class Connection:

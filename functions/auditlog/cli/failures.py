@@ -66,8 +66,9 @@ _HINTS = {
     "`auditlog keys create NAME --grant ...`.",
     404: "Check --org and the id. To a key, every org but its own is as if it were not there.",
     410: "Its file was removed. Make a new one with `auditlog export`.",
+    412: "Somebody has changed it meanwhile. Look again, and repeat what you still want.",
     413: "Send less at once: --batch sets how many events go into one request.",
-    429: "Too many requests. Try again later: nothing that was recorded is recorded twice.",
+    429: "Too much for now. Try again later: nothing that was recorded is recorded twice.",
     500: "The fault is the service's. Its log has the cause under this request id.",
     503: "Try again later: nothing that was recorded is recorded twice.",
 }

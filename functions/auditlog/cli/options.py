@@ -15,6 +15,9 @@ import typer
 _CONNECTION = "Connection"
 _FILTER = "Filter"
 
+#: As `layout.MAX_SHARDS`, which --help does not wait for.
+MOST_SHARDS = 16
+
 
 #: All that the commands need which use AWS credentials and no key.
 StackName = Annotated[

@@ -84,6 +84,26 @@ def table(
         _fitting(columns, cells, brief, spare, wraps)
 
 
+def facts(pairs: Iterable[tuple[str, object]]) -> None:
+    """Names and values, one below the other, on standard output.
+
+    On a terminal a long value takes several lines; where there is no room for that beside the
+    names, it stands below its own.
+    """
+    rows = [(name, cell(value)) for name, value in pairs]
+    widest = max(cell_len(name) for name, _ in rows)
+    if OUT.is_terminal and widest + 2 + _NARROWEST > OUT.width:
+        for name, value in rows:
+            _print_block([[name, value]])
+        return
+    grid = Table.grid(padding=(0, 2, 0, 0))
+    grid.add_column(no_wrap=True)
+    grid.add_column(overflow="fold", no_wrap=not OUT.is_terminal)
+    for name, value in rows:
+        grid.add_row(Text(name), Text(value))
+    (OUT if OUT.is_terminal else Console(highlight=False, width=_PIPE_WIDTH)).print(grid)
+
+
 def _fitting(
     columns: Sequence[str],
     cells: Sequence[Mapping[str, str]],
@@ -169,6 +189,11 @@ def note(text: str) -> None:
     ERR.print(Text(harmless(text)), soft_wrap=True)
 
 
+def ask(question: str) -> None:
+    """A question on standard error, whose answer is typed on the same line."""
+    ERR.print(Text(f"{harmless(question)} "), soft_wrap=True, end="")
+
+
 def failure(error: CommandError) -> None:
     """What went wrong, where, and what to do next, on standard error."""
     ERR.print(Text(f"Error: {harmless(error.message)}", style="red"), soft_wrap=True)
@@ -178,13 +203,16 @@ def failure(error: CommandError) -> None:
         note(error.hint)
 
 
-def progress(*, of_bytes: bool = False) -> Progress:
-    """A progress bar on standard error; silent where that is no terminal."""
-    amount = DownloadColumn() if of_bytes else TaskProgressColumn()
+def progress(*, of_bytes: bool = False, endless: bool = False) -> Progress:
+    """A progress bar on standard error; silent where that is no terminal.
+
+    `endless`: how much there is to do is not known.
+    """
+    amount = [] if endless else [DownloadColumn() if of_bytes else TaskProgressColumn()]
     return Progress(
         TextColumn("{task.description}"),
         BarColumn(),
-        amount,
+        *amount,
         TextColumn("{task.fields[note]}"),
         TimeElapsedColumn(),
         console=ERR,

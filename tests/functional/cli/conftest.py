@@ -52,7 +52,12 @@ def cloud(shell: Shell, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iter
     monkeypatch.setenv("AWS_DEFAULT_REGION", "us-east-1")
     with mock_aws():
         sqs = boto3.client("sqs", region_name="us-east-1")
-        names = {"queue_url": "inbox", "rejects_queue_url": "rejects", "inbox_dlq_url": "dlq"}
+        names = {
+            "queue_url": "inbox",
+            "rejects_queue_url": "rejects",
+            "inbox_dlq_url": "dlq",
+            "erasures_queue_url": "erasures",
+        }
         stack = {key: sqs.create_queue(QueueName=n)["QueueUrl"] for key, n in names.items()}
         dynamodb = boto3.client("dynamodb", region_name="us-east-1")
         dynamodb.create_table(

@@ -22,6 +22,7 @@ from auditlog.cli.app import app
 from auditlog.cli.connection import Outside
 from auditlog.errors import ProblemError
 from auditlog.event import Rules
+from tests.functional.cli.governance import Governance
 
 API = "https://api.example"
 KEY = "alk_test"
@@ -32,6 +33,8 @@ A_KEY = {
     "grants": ["events:read"],
     "created_at": "then",
     "expires_at": None,
+    "last_used_at": None,
+    "replaced_by": None,
 }
 RULES = Rules(Catalog.default(), "acme", None, NOW)
 TYPES = [
@@ -91,6 +94,7 @@ class Service:
     #: What is sent in place of the file, as something on the way damages it.
     damaged: bytes | None = None
     asked: dict[str, Any] = field(default_factory=dict[str, Any])
+    governance: Governance = field(default_factory=Governance)
 
     def __call__(self, request: httpx.Request) -> httpx.Response:
         self.requests.append(request)
@@ -123,7 +127,8 @@ class Service:
             f"GET {org}/exports/x1": lambda _: httpx.Response(200, json=self.look()),
             f"POST {org}/keys": self.make_key,
             f"GET {org}/keys": lambda _: httpx.Response(200, json={"keys": self.keys}),
-            f"DELETE {org}/(?:keys|exports)/.*": lambda _: httpx.Response(204),
+            f"DELETE {org}/(?:keys|exports|sessions)/.*": lambda _: httpx.Response(204),
+            **self.governance.routes(org),
         }
 
     def event(self, _: httpx.Request, event_id: str) -> httpx.Response:
@@ -255,6 +260,9 @@ class Shell:
     service: Service
     slept: list[float] = field(default_factory=list[float])
     new_keys: int = 0
+    #: What whoever sits at the terminal answers; None where nobody does.
+    answer: str | None = None
+    questions: list[str] = field(default_factory=list[str])
 
     def __call__(self, *arguments: str, stdin: str | bytes = "", code: int = 0) -> Result:
         outside = Outside(
@@ -262,12 +270,17 @@ class Shell:
             sleep=self.slept.append,
             jitter=lambda: 1.0,
             new_key=self.new_key,
+            ask=self.ask,
         )
         result = CliRunner().invoke(app, arguments, input=stdin, obj=outside)
         assert result.exit_code == code, result.output
         assert result.exception is None or isinstance(result.exception, SystemExit)
         assert "Traceback" not in result.output
         return result
+
+    def ask(self, question: str) -> str | None:
+        self.questions.append(question)
+        return self.answer
 
     def new_key(self) -> str:
         self.new_keys += 1

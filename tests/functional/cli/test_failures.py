@@ -30,8 +30,12 @@ def test_an_answer_that_is_none_of_ours_is_no_traceback(
 
 def test_every_command_has_help_with_an_example(shell: Shell) -> None:
     commands = ["publish", "import", "search", "event", "types", "export"]
-    commands += [f"org {name}" for name in ("create", "shards")]
-    commands += [f"keys {name}" for name in ("create", "list", "revoke")]
+    commands += [f"org {name}" for name in ("create", "list", "shards", "limits", "delete")]
+    commands += [f"org {name}" for name in ("admin-key", "platform-key", "platform-keys")]
+    commands += ["org revoke-platform-key", "settings show", "settings change"]
+    commands += [f"keys {name}" for name in ("create", "list", "rotate", "revoke")]
+    commands += [f"sessions {name}" for name in ("open", "list", "end")]
+    commands += [f"erasures {name}" for name in ("request", "list", "show")]
     commands += [f"exports {name}" for name in ("list", "download", "verify", "delete")]
     commands += [f"rejects {name}" for name in ("list", "redrive")]
     for command in commands:
@@ -46,6 +50,7 @@ def test_every_command_has_help_with_an_example(shell: Shell) -> None:
         examples = re.split("Examples?:", shown)[1].strip().splitlines()
         assert all("auditlog " in line for line in examples), command
         assert f"auditlog {command}" in examples[0], command
+        assert all(len(line.strip()) <= 78 for line in examples), command
     assert "Exit codes" in shell("--help").stdout
 
 

@@ -4,8 +4,9 @@ import json
 import re
 
 import httpx
+import pytest
 
-from tests.functional.cli.service import Cloud, Shell, Terminal, lines_of
+from tests.functional.cli.service import Cloud, Shell, Terminal, lines_of, problem
 
 
 def test_keys_are_made_listed_and_revoked(shell: Shell) -> None:
@@ -29,20 +30,31 @@ def test_keys_are_readable_on_a_narrow_terminal(shell: Shell, terminal: Terminal
         "name": "billing-service",
         "grants": ["events:write", "events:read", "exports:create", "org:admin"],
         "created_at": "2026-01-02T03:04:05.000001Z",
-        "expires_at": None,
+        "expires_at": "2026-07-02T03:04:05.000001Z",
+        "last_used_at": "2026-01-03T17:00:00.000000Z",
+        "replaced_by": "1aB1cD2eF3gH",
     }
     shell.service.keys = [key]
     terminal(80)
     assert shell("keys", "list").stdout.splitlines() == [
         "0aB1cD2eF3gH  billing-service",
         "  events:write, events:read, exports:create, org:admin",
-        "  created 2026-01-02T03:04:05Z",
+        "  created 2026-01-02T03:04:05Z  expires 2026-07-02T03:04:05Z",
+        "  last used 2026-01-03T17Z  replaced by 1aB1cD2eF3gH",
     ]
-    terminal(140)
+    terminal(150)
     header, _, row = shell("keys", "list").stdout.splitlines()
-    assert header.split() == ["ID", "Name", "Grants", "Created", "Expires"]
+    assert header.split("  ")[-1].strip() == "Replaced by"
+    assert "Created" not in header
     assert row.startswith("0aB1cD2eF3gH")
     assert "exports:create, org:admin" in row
+    assert "2026-01-03T17Z" in row
+    terminal(200)
+    assert "Created" in shell("keys", "list").stdout
+    key["last_used_at"] = None
+    assert "never" in shell("keys", "list").stdout
+    terminal(80)
+    assert "  never used\n" in shell("keys", "list").stdout
     shell.service.keys = []
     empty = shell("keys", "list")
     assert (empty.stdout, empty.stderr) == ("", "No keys.\n")
@@ -68,3 +80,57 @@ def test_an_org_is_made_once_with_an_admin_key(shell: Shell, cloud: Cloud) -> No
     assert "exists already" in again.stderr
     assert "1 to 64" in shell("org", "create", "no spaces", code=2).stderr
     assert "retention" in shell("org", "create", "b", "--retention-days", "0", code=2).stderr
+
+
+def test_a_key_is_rotated_with_an_overlap(shell: Shell) -> None:
+    rotated = shell("keys", "rotate", "k/1", "--overlap", "7d", "--as", "ann")
+    assert rotated.stdout == "alk_new\n"
+    assert "the key k2 (as k/1): it is shown this once" in rotated.stderr
+    assert "k/1, which it replaces, is good for 7d more" in rotated.stderr
+    request = shell.service.requests[0]
+    assert request.url.raw_path == b"/v1/orgs/acme/keys/k%2F1/rotation"
+    assert request.headers["X-Actor-Id"] == "ann"
+    assert "has expired" in shell("keys", "rotate", "k1", "--overlap", "0").stderr
+    until = "2027-01-31T00:00:00.000000Z"
+    made = lines_of(shell("keys", "rotate", "k1", "--expires-at", until, "--json"))[0]
+    assert (made["secret"], made["expires_at"]) == ("alk_new", until)
+    assert shell.service.governance.asked == [
+        {"overlap_seconds": 7 * 86_400},
+        {"overlap_seconds": 0},
+        {"overlap_seconds": 86_400, "expires_at": until},
+    ]
+
+
+@pytest.mark.parametrize("overlap", ["", "1", "h", "-1h", "1w", "1.5h", "٣h", "1 h", "9999999999s"])
+def test_an_overlap_that_is_none(shell: Shell, overlap: str) -> None:
+    refused = shell("keys", "rotate", "k1", f"--overlap={overlap}", code=2)
+    assert "--overlap" in refused.stderr
+    assert "24h, 30m, 7d or 0" in refused.stderr
+    assert shell.service.requests == []
+
+
+def test_a_rotation_that_the_service_refuses(shell: Shell) -> None:
+    refused = shell("keys", "rotate", "k1", "--overlap", "31d", code=1)
+    assert "/overlap_seconds" in refused.stderr
+    assert refused.stdout == ""
+
+    def lost(request: httpx.Request) -> httpx.Response:
+        raise httpx.ReadTimeout("late", request=request)
+
+    shell.service.first = [lost]
+    assert "Look whether it was done" in shell("keys", "rotate", "k1", code=1).stderr
+    assert len(shell.service.requests) == 2
+
+
+def test_a_limit_that_is_used_up_is_not_waited_for(shell: Shell) -> None:
+    """A service that says an hour would else be waited for, again and again."""
+
+    def full(_: httpx.Request) -> httpx.Response:
+        answer = problem(429, "The org has 100 keys")
+        answer.headers["Retry-After"] = "3600"
+        return answer
+
+    shell.service.first = [full]
+    refused = shell("keys", "create", "siem", "--grant", "events:read", code=1)
+    assert "The org has 100 keys (429)" in refused.stderr
+    assert shell.slept == []

@@ -7,7 +7,7 @@ from botocore.exceptions import ClientError
 
 from auditlog import clock
 from auditlog.cli import aws
-from auditlog.cli.commands import org
+from auditlog.cli.options import MOST_SHARDS
 from auditlog.layout import MAX_CHANGES, MAX_SHARDS, Layout
 from auditlog.store.control import ControlStore
 from auditlog.store.items import attributes
@@ -71,7 +71,7 @@ def test_a_number_that_is_out_of_range(acme: Shell, cloud: Cloud, number: str) -
 
 
 def test_the_range_is_the_layout_s() -> None:
-    assert org._MOST_SHARDS == MAX_SHARDS
+    assert MOST_SHARDS == MAX_SHARDS
 
 
 def test_a_change_holds_as_soon_as_can_be(acme: Shell, cloud: Cloud, now: Clock) -> None:

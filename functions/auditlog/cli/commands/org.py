@@ -1,29 +1,28 @@
-"""`auditlog org`: making an org, and spreading its log, with AWS credentials instead of a key."""
+"""`auditlog org`: orgs, and the platform's own keys, with AWS credentials instead of a key."""
 
-from collections.abc import Generator, Mapping, Sequence
-from contextlib import contextmanager
+import secrets
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from auditlog import clock
-from auditlog.cli import aws, output
-from auditlog.cli.connection import Connection, connect
+from auditlog import clock, keys
+from auditlog.cli import output
+from auditlog.cli.commands import deleting, limiting, platform_keys, sharding
+from auditlog.cli.connection import connect
+from auditlog.cli.control import control, expiry, found, key_name, shown, translated
 from auditlog.cli.failures import CommandError, UsageError
-from auditlog.cli.options import AsJson, StackName, Where, examples, grouped
-from auditlog.errors import ConflictError, StoreError, UnavailableError
+from auditlog.cli.options import MOST_SHARDS, AsJson, StackName, Where, examples, grouped
+from auditlog.cli.telling import KEY_CREATE, tell
+from auditlog.errors import ConflictError
 
 if TYPE_CHECKING:
     from auditlog.orgs import Org
-    from auditlog.store.control import ControlStore
 
 app = typer.Typer(
-    help="Make orgs, and spread their logs. Needs AWS credentials for the control table.",
+    help="Make, list, limit and delete orgs. Needs AWS credentials for the control table.",
     no_args_is_help=True,
 )
-
-#: As `layout.MAX_SHARDS`, which --help does not wait for.
-_MOST_SHARDS = 16
 
 
 @app.command(
@@ -43,7 +42,7 @@ def create(
         int,
         typer.Option(
             min=1,
-            max=_MOST_SHARDS,
+            max=MOST_SHARDS,
             help="Partitions for its log. One takes 1,000 write units a second.",
         ),
     ] = 1,
@@ -58,9 +57,9 @@ def create(
 
     connection = connect(context, Where(stack_name=stack_name))
     try:
-        with _translated():
+        with translated():
             minted = bootstrap.create_org(
-                _control(connection),
+                control(connection),
                 name,
                 retention_days=retention_days,
                 now=clock.now(),
@@ -70,7 +69,9 @@ def create(
         raise UsageError(str(error)) from None
     except ConflictError as error:
         raise CommandError(
-            error.detail, hint="An admin of it makes more keys with `auditlog keys create`."
+            error.detail,
+            hint="An admin of it makes more keys with `auditlog keys create`, and if none has a "
+            "key any more, `auditlog org admin-key` makes one.",
         ) from None
     if as_json:
         output.json_line({"org": name, "key_id": minted.id, "secret": minted.secret})
@@ -82,165 +83,122 @@ def create(
     output.note("Use it with AUDITLOG_KEY, and make narrower ones with `auditlog keys create`.")
 
 
+@app.command("list", epilog=examples("auditlog org list", "auditlog org list --json"))
+@grouped
+def list_(context: typer.Context, stack_name: StackName = None, as_json: AsJson = False) -> None:
+    """List the orgs by name, those too that were deleted."""
+    connection = connect(context, Where(stack_name=stack_name))
+    with translated():
+        orgs = [_described(org) for org in control(connection).orgs()]
+    if as_json:
+        for org in orgs:
+            output.json_line(org)
+        return
+    output.table(
+        ["Org", "State", "Created", "Retention", "Hold", "Events removed"],
+        (
+            [
+                org["name"],
+                org["state"],
+                output.moment(org["created_at"]),
+                _retention(org["retention_days"]),
+                org["hold"] and org["hold"]["reason"],
+                org["deletion"] and f"{org['deletion']['events']:,}",
+            ]
+            for org in orgs
+        ),
+        empty="No orgs.",
+        wraps="Hold",
+        spare=["Events removed"],
+        brief=_brief,
+    )
+
+
+def _described(org: "Org") -> dict[str, Any]:
+    """An org as `--json` shows it: what the API says of it, and what it keeps."""
+    hold, deletion = org.hold, org.deletion
+    ended = deletion is not None and deletion.completed_at is not None
+    return {
+        "name": org.name,
+        "state": "active" if deletion is None else "deleted" if ended else "deleting",
+        "created_at": clock.text(org.created_at),
+        "retention_days": org.retention_days,
+        "hold": hold and {"reason": hold.reason, "placed_at": clock.text(hold.placed_at)},
+        "limits": limiting.named(org.limits),
+        "deletion": deletion
+        and {
+            "requested_at": clock.text(deletion.asked_at),
+            "requested_by": deletion.asked_by,
+            "completed_at": deletion.completed_at and clock.text(deletion.completed_at),
+            "events": deletion.events,
+        },
+    }
+
+
+def _retention(days: int | None) -> str:
+    return "for ever" if days is None else output.counted(days, "day")
+
+
+def _brief(row: Mapping[str, str]) -> list[list[str]]:
+    return [
+        [row["Org"], row["State"]],
+        [
+            f"created {row['Created']}",
+            f"kept {row['Retention']}",
+            row["Events removed"] and f"events removed {row['Events removed']}",
+        ],
+        [row["Hold"] and f"hold: {row['Hold']}"],
+    ]
+
+
+sharding.register(app)
+limiting.register(app)
+deleting.register(app)
+
+
 @app.command(
-    "shards",
+    "admin-key",
     epilog=examples(
-        "auditlog org shards acme",
-        "auditlog org shards acme 8",
-        "auditlog org shards acme 8 --from 2027-01-31T22:00:00Z",
+        "auditlog org admin-key acme", "auditlog org admin-key acme --name 'for Ann, ticket 4711'"
     ),
 )
 @grouped
-def shards_(
+def admin_key(
     context: typer.Context,
-    name: Annotated[str, typer.Argument(metavar="ORG", help="Whose log it is.")],
-    number: Annotated[
-        int | None,
-        typer.Argument(
-            metavar="N",
-            min=1,
-            max=_MOST_SHARDS,
-            help="So many from then on. Without it nothing is changed.",
-        ),
-    ] = None,
-    since: Annotated[
-        str | None,
-        typer.Option(
-            "--from",
-            metavar="TIME",
-            help="RFC 3339 or a date, at least 30 minutes ahead; without it as soon as can be.",
-        ),
+    org_name: Annotated[str, typer.Argument(metavar="ORG", help="Whose key it is.")],
+    name: Annotated[
+        str, typer.Option(help="What the key is for; shown in the list.")
+    ] = "admin key of the platform",
+    expires_at: Annotated[
+        str | None, typer.Option(help="RFC 3339; without it the key does not expire.")
     ] = None,
     stack_name: StackName = None,
     as_json: AsJson = False,
 ) -> None:
-    """Show over how many partitions an org's log is spread, or change it from some time on.
+    """Make one more admin key for an org that has lost its own. It is shown this once.
 
-    An event's partition depends on when it occurred, so what is stored stays where it is. A change
-    that is more than 30 minutes ahead is replaced by the next one.
+    It is made past the org's limit of keys. The org's log tells of it, and whose credentials they
+    were.
     """
-    if number is None and since is not None:
-        raise UsageError("--from says from when on; how many shards is missing")
-    connection = connect(context, Where(stack_name=stack_name))
-    control = _control(connection)
-    org = _found(control, name)
     now = clock.now()
-    if number is None:
-        _show(_rows(org.name, org.shards, now), as_json=as_json)
-        return
-    at = _time(since, now)
-    last, had = org.shards[-1]
-    if had == number and (last == at or last <= (at if since is None else now)):
-        changes, told = org.shards, ["Nothing is changed: so it was already."]
-    else:
-        changes = _change(control, org, number, at, now)
-        dropped = [c for c in _rows(org.name, org.shards, now) if c["state"] == "ahead"]
-        told = [f"It replaces {_described(row)}." for row in dropped]
-    row = _rows(org.name, changes, now)[-1]
-    if as_json:
-        output.json_line(row)
-    else:
-        output.say(f"{org.name} has {_described(row)}.")
-    for line in told:
-        output.note(line)
-
-
-def _show(rows: Sequence[Mapping[str, Any]], *, as_json: bool) -> None:
-    if as_json:
-        for row in rows:
-            output.json_line(row)
-        return
-    output.table(
-        ["From", "Shards", "State"],
-        ([_since(row), row["shards"], row["state"]] for row in rows),
-        empty="No shards.",
-        brief=lambda row: [[row["From"], f"shards {row['Shards']}", row["State"]]],
+    name, until = key_name(name), expiry(expires_at, now)
+    connection = connect(context, Where(stack_name=stack_name))
+    store = control(connection)
+    org = found(store, org_name)
+    minted = keys.mint(
+        org.name, name, keys.ALL_GRANTS, now=now, expires_at=until, random=secrets.token_bytes
     )
+    key = shown(minted.key)
+    told = {"grants": key["grants"], "expires_at": key["expires_at"]}
+    target = {"type": "key", "id": minted.id, "name": name}
+    tell(connection, org.name, KEY_CREATE, minted.id, now, target=target, metadata=told)
+    with translated():
+        store.create_key(minted.key)
+    if as_json:
+        output.json_line({"org": org.name, **key, "secret": minted.secret})
+        return
+    output.say(minted.secret)
+    output.note(f"Above is the admin key {minted.id} of {org.name}: it is shown this once.")
 
 
-def _time(since: str | None, now: int) -> int:
-    """From when on a change holds: at `since`, else as soon as can be, to the second."""
-    from auditlog.layout import MIN_NOTICE  # noqa: PLC0415 -- --help does without pydantic
-
-    earliest = now + MIN_NOTICE
-    if since is None:
-        return -(earliest // -clock.SECOND) * clock.SECOND
-    try:
-        at = clock.parse_bound(since)
-    except ValueError as error:
-        raise UsageError(f"--from: {error}") from None
-    if at < earliest:
-        raise UsageError(
-            "--from: a change of shards holds at the earliest in 30 minutes",
-            hint="Without --from it holds as soon as can be.",
-        )
-    return at
-
-
-def _change(
-    control: "ControlStore", org: "Org", number: int, at: int, now: int
-) -> tuple[tuple[int, int], ...]:
-    """Sets the number of shards from `at` on; all changes as they are then."""
-    look = f"`auditlog org shards {org.name}` shows what holds."
-    try:
-        changes = org.layout.changed(number, at, now=now).changes
-    except ValueError as error:
-        raise CommandError(str(error), hint=look) from None
-    try:
-        with _translated():
-            control.change_shards(org, changes)
-    except ConflictError as error:
-        # The change may be this one, tried again after its answer was lost.
-        if _found(control, org.name).shards != changes:
-            raise CommandError(error.detail, hint=f"Nothing was changed here. {look}") from None
-    return changes
-
-
-def _rows(name: str, changes: Sequence[tuple[int, int]], now: int) -> list[dict[str, Any]]:
-    """The changes as `--json` shows them."""
-    current = max(since for since, _ in changes if since <= now)
-    return [
-        {
-            "org": name,
-            "from": clock.text(since) if since else None,
-            "shards": shards,
-            "state": "past" if since < current else "now" if since == current else "ahead",
-        }
-        for since, shards in changes
-    ]
-
-
-def _described(row: Mapping[str, Any]) -> str:
-    return f"{output.counted(row['shards'], 'shard')} from {_since(row)}"
-
-
-def _since(row: Mapping[str, Any]) -> str:
-    return output.moment(row["from"]) or "the beginning"
-
-
-def _control(connection: Connection) -> "ControlStore":
-    from auditlog.store.control import ControlStore  # noqa: PLC0415 -- --help does without boto3
-
-    return ControlStore(aws.dynamodb(connection.stack), connection.named("control_table"))
-
-
-def _found(control: "ControlStore", name: str) -> "Org":
-    from auditlog import orgs  # noqa: PLC0415 -- --help does without pydantic
-
-    with _translated():
-        org = control.org(name) if orgs.is_name(name) else None
-    if org is None:
-        raise CommandError(
-            f"There is no org {name}.", hint="`auditlog org create` makes one. Is it this stack?"
-        )
-    return org
-
-
-@contextmanager
-def _translated() -> Generator[None]:
-    try:
-        yield
-    except (StoreError, UnavailableError) as error:
-        raise CommandError(
-            f"AWS: {error}", hint="Check the credentials, the region and the stack's name."
-        ) from None
+platform_keys.register(app)

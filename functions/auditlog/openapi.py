@@ -84,7 +84,8 @@ def specification() -> dict[str, Any]:
                 "key": {
                     "type": "http",
                     "scheme": "bearer",
-                    "description": "`alk_<id>_<secret>`; a key belongs to one org.",
+                    "description": "`alk_<id>_<secret>`, which belongs to one org; or, where the "
+                    "deployment names an issuer, an access token of it (JWT).",
                 }
             },
             "schemas": {**_shapes(), **answers()},

@@ -121,7 +121,7 @@ class TestDeploymentFile:
 
     def test_there_need_not_be_one(self, tmp_path: Path) -> None:
         shutil.copy(FILE, tmp_path / "catalog.toml")
-        assert Catalog.in_folder(tmp_path).types == CATALOG.types[:118]
+        assert Catalog.in_folder(tmp_path).types == CATALOG.types[:129]
 
     def test_adds_scopes_and_types(self, tmp_path: Path) -> None:
         catalog = self.own(
@@ -136,8 +136,8 @@ class TestDeploymentFile:
             "repo.archive" = {{ {GOOD}, was = ["repo.freeze"] }}
             """,
         )
-        assert [each.name for each in catalog.types[118:]] == ["pipeline.start", "repo.archive"]
-        assert [each.name for each in catalog.types[:118]] == NAMES[:118]
+        assert [each.name for each in catalog.types[129:]] == ["pipeline.start", "repo.archive"]
+        assert [each.name for each in catalog.types[:129]] == NAMES[:129]
         assert catalog.known("okta.user.session.start")
         assert catalog.known("repo.freeze")
         assert catalog.names_matching("pipeline") == TypeMatch(frozenset(), ("pipeline.",))

@@ -28,7 +28,7 @@ class TestNearest:
     @given(st.text(max_size=300), st.integers(0, 130))
     def test_there_are_always_n_different_ones(self, name: str, n: int) -> None:
         found = CATALOG.nearest(name, n)
-        assert len(set(found)) == len(found) == min(n, 118)
+        assert len(set(found)) == len(found) == min(n, 129)
         assert set(found) <= set(NAMES)
 
     @given(st.sampled_from(NAMES), st.integers(0, 60))
@@ -36,7 +36,7 @@ class TestNearest:
         at %= len(name)
         assert name in CATALOG.nearest(name[:at] + name[at + 1 :])
 
-    @given(st.sampled_from(NAMES), st.integers(0, 60), st.integers(1, 118))
+    @given(st.sampled_from(NAMES), st.integers(0, 60), st.integers(1, 129))
     def test_names_that_begin_so_come_first(self, name: str, length: int, n: int) -> None:
         start = name[:length]
         begin_so = {each for each in NAMES if each.lower().startswith(start.lower())}

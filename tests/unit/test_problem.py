@@ -13,6 +13,11 @@ EVERY = [
     for value in vars(errors).values()
     if isinstance(value, type) and issubclass(value, ProblemError) and value is not ProblemError
 ]
+#: What some of them are made with, besides the words.
+MORE: dict[type[ProblemError], dict[str, Any]] = {
+    errors.MethodNotAllowedError: {"allowed": ["GET"]},
+    errors.LimitReachedError: {"standing": errors.Standing("keys", 3, 0, reset=60)},
+}
 MOST_LAMBDA_ANSWERS = 6 * 1024 * 1024
 
 
@@ -29,8 +34,7 @@ def document(error: ProblemError) -> dict[str, Any]:
 
 @pytest.mark.parametrize("kind", EVERY, ids=lambda kind: kind.__name__)
 def test_every_problem_has_one_envelope(kind: type[ProblemError]) -> None:
-    more: dict[str, Any] = {"allowed": ["GET"]} if kind is errors.MethodNotAllowedError else {}
-    made = document(kind("What was wrong.", **more))
+    made = document(kind("What was wrong.", **MORE.get(kind, {})))
     assert set(made) == {"type", "title", "status", "detail", "request_id"}
     assert made["detail"] == "What was wrong."
     assert made["request_id"] == "req-1"
@@ -40,15 +44,15 @@ def test_every_problem_has_one_envelope(kind: type[ProblemError]) -> None:
 
 def test_statuses_are_those_of_the_tree() -> None:
     assert sorted(kind.status for kind in EVERY) == [
-        400, 401, 403, 404, 405, 409, 410, 413, 422, 503,
+        400, 401, 403, 404, 405, 409, 410, 412, 413, 422, 429, 503,
     ]  # fmt: skip
     assert errors.__doc__ is not None
     assert all(kind.__name__ in errors.__doc__ for kind in EVERY)
 
 
 def test_types_tell_them_apart() -> None:
-    kinds = [kind for kind in EVERY if kind is not errors.MethodNotAllowedError]
-    assert len({document(kind("x"))["type"] for kind in kinds}) == len(kinds)
+    types = {document(kind("x", **MORE.get(kind, {})))["type"] for kind in EVERY}
+    assert len(types) == len(EVERY)
 
 
 @pytest.mark.parametrize(

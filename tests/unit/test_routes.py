@@ -42,13 +42,15 @@ class TestTable:
     def test_who_may(self, route: Route) -> None:
         if route.public:
             assert route.grant is None
-        assert ("{org}" in route.path) == (route.grant is not None)
+        is_of_the_platform = route.grant in keys.PLATFORM_GRANTS
+        assert ("{org}" in route.path or is_of_the_platform) == (route.grant is not None)
+        assert is_of_the_platform == (route.path in {"/v1/orgs", "/v1/orgs/{org}"})
 
     @each
     def test_where(self, route: Route) -> None:
         assert route.path.startswith("/v1/") or route is routes.REFERENCE_EXPORT
         assert route.function in {"publish", "query", "manage", "export"}
-        assert route.body is None or route.method == "POST"
+        assert route.body is None or route.method in {"POST", "PATCH"}
         assert not route.query or route.method == "GET"
 
     def test_grants_of_the_contract(self) -> None:
@@ -69,6 +71,20 @@ class TestTable:
             ("POST", "/keys"): "org:admin",
             ("GET", "/keys"): "org:admin",
             ("DELETE", "/keys/{key_id}"): "org:admin",
+            ("POST", "/keys/{key_id}/rotation"): "org:admin",
+            ("POST", "/sessions"): "org:admin",
+            ("GET", "/sessions"): "org:admin",
+            ("DELETE", "/sessions/{session_id}"): "org:admin",
+            ("GET", "/settings"): "org:admin",
+            ("PATCH", "/settings"): "org:admin",
+            ("POST", "/erasures"): "org:admin",
+            ("GET", "/erasures"): "org:admin",
+            ("GET", "/erasures/{erasure_id}"): "org:admin",
+            ("POST", "/v1/orgs"): "orgs:manage",
+            ("GET", "/v1/orgs"): "orgs:manage",
+            ("GET", ""): "orgs:manage",
+            ("PATCH", ""): "orgs:manage",
+            ("DELETE", ""): "orgs:manage",
             ("GET", "/api/organizations/{org}/audit-log/export"): "exports:create",
         }
 
@@ -115,7 +131,8 @@ class TestSpecification:
         if not route.public:
             assert 401 in statuses
         if route.grant is not None:
-            assert {401, 403, 404} <= statuses
+            assert {401, 403} <= statuses
+            assert (404 in statuses) == ("{org}" in route.path)
             assert route.grant.value in written["description"]
         if route.body is not None:
             assert {400, 413, 422} <= statuses

@@ -92,16 +92,19 @@ def facts(pairs: Iterable[tuple[str, object]]) -> None:
     """
     rows = [(name, cell(value)) for name, value in pairs]
     widest = max(cell_len(name) for name, _ in rows)
-    if OUT.is_terminal and widest + 2 + _NARROWEST > OUT.width:
+    if not OUT.is_terminal:
+        for name, value in rows:
+            say(f"{name:{widest}}  {value}")
+    elif widest + 2 + _NARROWEST > OUT.width:
         for name, value in rows:
             _print_block([[name, value]])
-        return
-    grid = Table.grid(padding=(0, 2, 0, 0))
-    grid.add_column(no_wrap=True)
-    grid.add_column(overflow="fold", no_wrap=not OUT.is_terminal)
-    for name, value in rows:
-        grid.add_row(Text(name), Text(value))
-    (OUT if OUT.is_terminal else Console(highlight=False, width=_PIPE_WIDTH)).print(grid)
+    else:
+        grid = Table.grid(padding=(0, 2, 0, 0))
+        grid.add_column(no_wrap=True)
+        grid.add_column(overflow="fold")
+        for name, value in rows:
+            grid.add_row(Text(name), Text(value))
+        OUT.print(grid)
 
 
 def _fitting(

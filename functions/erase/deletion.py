@@ -62,7 +62,9 @@ class Deleting:
             # Of a step that ended right behind the end.
             self.remains.forget_removal(name)
             return STOPPED
-        removal = self.remains.removal(name) or self._save(Removal(self.now()))
+        removal = self.remains.removal(name) or Removal()
+        if removal.begun_at is None:
+            removal = self._save(replace(removal, begun_at=self.now()))
         # Workers that write downloads look whether they still may; and nobody has a key.
         for export in self._under_way():
             self.exports.cancel(export, self.now())
@@ -73,8 +75,8 @@ class Deleting:
             self.remains.remove_digests(partition)
         self._clear_backlogs()
         self.objects.delete_folder(f"{name}/")
-        if removal.begun_at < self.deletion.asked_at + SETTLED:
-            self._save(replace(removal, begun_at=self.now(), partition="", counted=""))
+        if (removal.begun_at or 0) < self.deletion.asked_at + SETTLED:
+            self._save(Removal(events=removal.events, revision=removal.revision))
             left = self.deletion.asked_at + SETTLED - self.now()
             return Ended("settling", later(left / clock.SECOND))
         builds_until = max(map(self.tombstones.builds_until, self.org.layout.partitions))

@@ -4,14 +4,17 @@ import hashlib
 import io
 import json
 import zlib
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any
 
 import pytest
+from botocore.exceptions import ClientError
 
 import erase.deletion
 import erase.erasing
+import erase.handler
 import seal.builder
 import seal.handler
 from auditlog import canonical, clock, digest, erasures
@@ -87,10 +90,26 @@ class Undelayed:
     def __init__(self, client: Any) -> None:
         self._client = client
         self.delays: list[int] = []
+        self._seen: list[dict[str, str]] = []
 
     def send_message(self, **arguments: Any) -> Any:
         self.delays.append(arguments.pop("DelaySeconds"))
         return self._client.send_message(**arguments)
+
+    def receive_message(self, **arguments: Any) -> Any:
+        answer = self._client.receive_message(**arguments)
+        self._seen += [
+            {"QueueUrl": arguments["QueueUrl"], "ReceiptHandle": each["ReceiptHandle"]}
+            for each in answer.get("Messages", [])
+        ]
+        return answer
+
+    def wait(self) -> None:
+        """So long that everything that somebody has received and not removed is shown again."""
+        for receipt in self._seen:
+            with suppress(ClientError):
+                self._client.change_message_visibility(**receipt, VisibilityTimeout=0)
+        self._seen.clear()
 
     def __getattr__(self, name: str) -> Any:
         return getattr(self._client, name)
@@ -550,26 +569,28 @@ def _of(event: dict[str, Any]) -> set[int]:
     return {digest.fingerprint(t) for t in terms if "actor_type" not in t and ":FR" not in t}
 
 
-class TestQueues:
-    def put(self, world: World, queue: str, body: Any, group: str = ORG, **attributes: str) -> None:
-        world.sqs.send_message(
-            QueueUrl=world.queues[queue],
-            MessageBody=body if isinstance(body, str) else json.dumps(body),
-            MessageGroupId=group,
-            DelaySeconds=0,
-            MessageAttributes={
-                n: {"DataType": "Number" if v.isdigit() else "String", "StringValue": v}
-                for n, v in attributes.items()
-            },
-        )
+def put(world: World, queue: str, body: Any, group: str = ORG, **attributes: str) -> None:
+    """A message that waits in a queue."""
+    world.sqs.send_message(
+        QueueUrl=world.queues[queue],
+        MessageBody=body if isinstance(body, str) else json.dumps(body),
+        MessageGroupId=group,
+        DelaySeconds=0,
+        MessageAttributes={
+            n: {"DataType": "Number" if v.isdigit() else "String", "StringValue": v}
+            for n, v in attributes.items()
+        },
+    )
 
+
+class TestQueues:
     @pytest.mark.parametrize("queue", ["rejects", "dlq"])
     def test_a_message_loses_their_events_and_keeps_the_others(
         self, world: World, queue: str
     ) -> None:
         kept = '{"type": "x.y",  "actor": {"id": "usr_1"}, "n": 1e400}'
         body = f'{{"org": "{ORG}", "events": [{json.dumps(canary())}, {kept}]}}'
-        self.put(
+        put(
             world, queue, body, reason="why", errors='["canary-key"]', org=ORG,
             faults="2", sent_at="1700000000000", trace=CANARIES["name"],
         )  # fmt: skip
@@ -597,10 +618,10 @@ class TestQueues:
         ],
     )
     def test_a_message_of_theirs_goes(self, world: World, body: Any) -> None:
-        self.put(world, "rejects", body)
-        self.put(world, "dlq", body)
+        put(world, "rejects", body)
+        put(world, "dlq", body)
         if isinstance(body, str):
-            self.put(world, "rejects", body, group="unknown")
+            put(world, "rejects", body, group="unknown")
         erased(world)
         assert world.received("rejects") == world.received("dlq") == []
 
@@ -618,7 +639,7 @@ class TestQueues:
     )
     def test_any_other_stays_and_is_shown_again(self, world: World, body: Any, group: str) -> None:
         for queue in ("rejects", "dlq"):
-            self.put(world, queue, body, group)
+            put(world, queue, body, group)
         erased(world)
         for queue in ("rejects", "dlq"):
             [one] = world.received(queue)
@@ -627,8 +648,8 @@ class TestQueues:
     def test_what_was_replaced_can_be_redriven_with_its_time(self, world: World) -> None:
         long_ago = str((clock.now() - 10 * clock.DAY) // 1_000)
         body = {"org": ORG, "events": [canary(), an_event()]}
-        self.put(world, "dlq", body)
-        self.put(world, "dlq", body, sent_at=long_ago)
+        put(world, "dlq", body)
+        put(world, "dlq", body, sent_at=long_ago)
         sent = clock.now()
         erased(world)
         times = {
@@ -640,8 +661,332 @@ class TestQueues:
 
     def test_a_long_queue_is_gone_through_to_its_end(self, world: World) -> None:
         for number in range(35):
-            self.put(world, "rejects", {"org": ORG, "events": [an_event(), canary(number)]})
+            put(world, "rejects", {"org": ORG, "events": [an_event(), canary(number)]})
         erased(world)
         bodies = [json.loads(one["Body"]) for one in world.received("rejects")]
         assert [len(body["events"]) for body in bodies] == [1] * 35
         assert left(world) == set()
+
+
+class TestControl:
+    def test_exports_name_them_no_more(self, world: World) -> None:
+        world.publish(canary(), an_event())
+        headers = {"x-actor-id": GONE, "x-actor-name": CANARIES["name"]}
+        body = {"format": "ndjson", "compression": "none"}
+        asked = world.call("POST", f"/v1/orgs/{ORG}/exports", body=body, headers=headers).json["id"]
+        named = world.ask_export(actor=["usr_1", GONE])
+        queried = world.ask_export(q=f'actor:"{GONE}" type:repo')
+        other = world.ask_export(actor="usr_1")
+        world.work()
+        under_way = world.ask_export(q=f"-actor:{GONE}")
+
+        done = erased(world)
+
+        assert world.shown(asked)["requested_by"]["id"] == "erased"
+        assert world.shown(asked)["requested_by"]["name"] == "erased"
+        assert world.shown(named)["filter"]["actor"] == ["erased", "usr_1"] or world.shown(named)[
+            "filter"
+        ]["actor"] == ["usr_1", "erased"]
+        assert world.shown(queried)["filter"]["q"] == ["erased"]
+        assert world.shown(other)["filter"]["actor"] == ["usr_1"]
+        failed = world.shown(under_way)
+        assert (failed["state"], failed["filter"]["q"]) == ("failed", ["erased"])
+        assert "erased" in failed["error"]
+        assert set(done.exports) == {asked, named, queried, other}
+        shown = world.call("GET", f"/v1/orgs/{ORG}/erasures/{done.id}").json
+        assert shown["exports"] == sorted(done.exports)
+        assert left(world) == set()
+
+    def test_an_export_that_is_under_way_is_listed_and_goes_on(self, world: World) -> None:
+        world.publish(canary(), an_event())
+        export_id = world.ask_export()
+        done = erased(world)
+        world.work()
+        assert done.exports == (export_id,)
+        assert world.shown(export_id)["state"] == "ready"
+        assert GONE.encode() not in world.file(export_id)
+
+    def test_their_sessions_end_and_those_of_others_do_not(self, world: World) -> None:
+        world.open_session(GONE)
+        kept = world.open_session("usr_1")
+        revoked = world.open_session(GONE)
+        answer = world.call("DELETE", f"/v1/orgs/{ORG}/sessions/{revoked}")
+        assert answer.status == 204
+        erased(world)
+        listed = world.call("GET", f"/v1/orgs/{ORG}/sessions").json["sessions"]
+        assert [session["id"] for session in listed] == [kept]
+        assert left(world) == set()
+
+    def test_who_asked_for_other_erasures_is_not_named_there(self, world: World) -> None:
+        headers = {"x-actor-id": GONE}
+        body = {"actor": "somebody", "reason": "why"}
+        answer = world.call("POST", f"/v1/orgs/{ORG}/erasures", body=body, headers=headers)
+        world.erase()
+        erased(world)
+        assert found(world, answer.json["id"]).asked_by == "erased"
+        assert left(world) == set()
+
+
+class TestHold:
+    def hold(self, world: World, reason: str | None = "a case") -> None:
+        body = {"hold": None if reason is None else {"reason": reason}}
+        answer = world.call("PATCH", f"/v1/orgs/{ORG}/settings", body=body)
+        assert answer.status == 200, answer.text
+
+    def test_under_a_hold_nothing_can_be_erased(self, world: World) -> None:
+        world.publish(canary())
+        self.hold(world)
+        body = {"actor": GONE, "reason": "why"}
+        answer = world.call("POST", f"/v1/orgs/{ORG}/erasures", body=body)
+        answer.is_problem(409)
+        assert world.erase() == 0
+        assert tombstones(world) == {}
+
+    def test_a_hold_that_is_placed_meanwhile_ends_it(
+        self, world: World, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setattr(erase.erasing, "BATCH", 2)
+        world.publish(*(canary(n) for n in range(6)))
+        put = erase.handler.TombstoneStore.put
+        batches: list[int] = []
+
+        def held(store: Any, partition: str, gone: Any) -> None:
+            put(store, partition, gone)
+            batches.append(len(gone))
+            if len(batches) == 2:
+                self.hold(world)
+
+        monkeypatch.setattr(erase.handler.TombstoneStore, "put", held)
+        done = erased(world)
+
+        assert (done.state, done.events) == (State.FAILED, 4)
+        assert done.error == "A hold was placed; ask again when it is released."
+        assert done.subject is None
+        assert len(tombstones(world)) == 4
+        # What comes late is kept as well.
+        assert not [row for row in world.rows(world.control_table) if "erased#" in row["pk"]["S"]]
+        late = world.publish(canary(9))
+        assert "erased_at" not in records(world)[late[0]]
+        # And nobody goes on with it.
+        body = json.dumps({"org": ORG, "erasure_id": done.id})
+        world.sqs.send_message(
+            QueueUrl=world.queues["erasures"], MessageBody=body, MessageGroupId="x", DelaySeconds=0
+        )
+        assert world.erase() == 1
+        assert len(tombstones(world)) == 4
+
+    def test_what_was_counted_and_not_erased_is_not_counted_then(
+        self, world: World, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setattr(erase.erasing, "BATCH", 3)
+        world.publish(*(canary(n) for n in range(6)))
+        erasure_id = world.ask_erasure(actor=GONE)
+        put = erase.handler.TombstoneStore._put
+        tries: list[str] = []
+
+        def dies(store: Any, partition: str, gone: Any) -> None:
+            tries.append(gone.id)
+            if len(tries) >= 5:
+                raise RuntimeError
+            put(store, partition, gone)
+
+        monkeypatch.setattr(erase.handler.TombstoneStore, "_put", dies)
+        with pytest.raises(RuntimeError):
+            world.erase()
+        assert found(world, erasure_id).events == 6
+        gone = len(tombstones(world))
+        assert gone == 4
+        self.hold(world)
+        world.erase()
+        assert (found(world, erasure_id).state, found(world, erasure_id).events) == (
+            State.FAILED,
+            gone,
+        )
+
+    def test_it_can_be_asked_for_again_once_it_is_released(self, world: World) -> None:
+        world.publish(canary())
+        erasure_id = world.ask_erasure(actor=GONE)
+        self.hold(world)
+        world.erase()
+        assert found(world, erasure_id).state is State.FAILED
+        self.hold(world, None)
+        assert erased(world).events == 1
+        assert left(world) == set()
+
+
+class TestSteps:
+    def test_out_of_time_it_goes_on_with_the_next_message(
+        self, world: World, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setattr(erase.erasing, "BATCH", 4)
+        world.publish(*(canary(n) for n in range(30)))
+        erasure_id = world.ask_erasure(actor=GONE)
+        put, now = erase.handler.TombstoneStore.put, [0.0]
+        monkeypatch.setattr(clock, "monotonic", lambda: now[0])
+
+        def slow(store: Any, partition: str, gone: Any) -> None:
+            put(store, partition, gone)
+            now[0] += 500
+
+        monkeypatch.setattr(erase.handler.TombstoneStore, "put", slow)
+        counts = [found(world, erasure_id).events]
+        while world.deliver_erasure():
+            counts.append(found(world, erasure_id).events)
+        assert counts[:5] == [0, 8, 16, 24, 30]
+        assert found(world, erasure_id).state is State.COMPLETED
+        assert left(world) == set()
+
+    def test_of_two_at_work_one_goes_on(self, world: World) -> None:
+        world.publish(*(canary(n) for n in range(5)))
+        erasure_id = world.ask_erasure(actor=GONE)
+        put = erase.handler.TombstoneStore.put
+        inner: list[int] = []
+
+        def meanwhile(store: Any, partition: str, gone: Any) -> None:
+            if not inner:
+                inner.append(1)
+                event = sample("triggers/sqs-erase")
+                event["Records"][0]["body"] = json.dumps({"org": ORG, "erasure_id": erasure_id})
+                erase.handler.handler(event, Context(900_000))
+            put(store, partition, gone)
+
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setattr(erase.handler.TombstoneStore, "put", meanwhile)
+            world.erase()
+        done = found(world, erasure_id)
+        assert (done.state, done.events) == (State.COMPLETED, 5)
+        complete = [r for r in records(world).values() if r["type"].endswith("erasure.complete")]
+        assert len(complete) == 1
+
+    def test_what_is_no_erasure_any_more_is_no_work(self, world: World) -> None:
+        for body in (
+            {"org": ORG, "erasure_id": "nothing"},
+            {"org": "nobody", "erasure_id": "nothing"},
+            {"org": "nobody", "deletion": True},
+            {"org": ORG, "deletion": True},
+        ):
+            event = sample("triggers/sqs-erase")
+            event["Records"][0]["body"] = json.dumps(body)
+            before = world.everything()
+            erase.handler.handler(event, Context(900_000))
+            assert world.everything() == before
+
+
+def the_world_of_a_canary(world: World, time_: Clock, others: int = 40) -> str:
+    """Them in every place that there is; the id of a download that may hold them."""
+    world.publish(*a_log(time_, theirs=4, others=others))
+    time_.pass_(clock.HOUR)
+    sealed(time_)
+    world.publish(canary(100, occurred_at=clock.text(time_.now - clock.SECOND)), an_event())
+    headers = {"x-actor-id": GONE, "x-actor-name": CANARIES["name"]}
+    body = {"format": "ndjson", "compression": "none"}
+    answer = world.call("POST", f"/v1/orgs/{ORG}/exports", body=body, headers=headers)
+    world.ask_export(actor=GONE)
+    world.work()
+    world.open_session(GONE, actor={"id": GONE, "name": CANARIES["name"]})
+    for queue in ("rejects", "dlq"):
+        put(world, queue, {"org": ORG, "events": [canary(200, type="no.such"), an_event()]})
+        put(world, queue, {"org": ORG, **canary(201)}, errors=f'["{CANARIES["key"]}"]')
+        put(world, queue, json.dumps({"org": ORG, **canary(202)})[:-1], group="unknown")
+    world.record(message({"org": ORG, "events": [canary(203, type="no.such")]}))
+    return str(answer.json["id"])
+
+
+@pytest.mark.usefixtures("small")
+class TestEverywhere:
+    def test_nothing_of_them_is_left_anywhere_but_in_downloads_that_are_listed(
+        self, world: World, time_: Clock, logged: io.StringIO
+    ) -> None:
+        export_id = the_world_of_a_canary(world, time_)
+        done = erased(world)
+
+        assert done.state is State.COMPLETED
+        assert export_id in done.exports
+        holding = {
+            key
+            for key in world.objects()
+            for canary_ in CANARIES.values()
+            if canary_.encode() in world.s3.get_object(Bucket=world.bucket, Key=key)["Body"].read()
+        }
+        assert holding
+        assert all(key.split("/")[1] in done.exports for key in holding)
+        assert left(world, logged) == set()
+
+    def test_a_crash_at_any_call_changes_nothing_of_the_result(
+        self, world: World, time_: Clock
+    ) -> None:
+        the_world_of_a_canary(world, time_, others=18)
+        erasure_id = world.ask_erasure(actor=GONE)
+        dynamodb, sqs, calls = world.dynamodb, world.sqs, 0
+
+        class DiedError(Exception):
+            """The function ends here."""
+
+        def fails(at: int, *, after: bool) -> Callable[[str, int, Callable[[], Any]], Any]:
+            def fault(_name: str, number: int, call: Callable[[], Any]) -> Any:
+                if number < at:
+                    return call()
+                if after and number == at:
+                    call()
+                raise DiedError
+
+            return fault
+
+        # Each life gets one call further than the one before, and then dies, before the
+        # call or behind it.
+        while True:
+            shared: list[str] = []
+            fault = fails(calls, after=calls % 2 == 0)
+            world.dynamodb = Watched(dynamodb, fault, shared)
+            world.sqs = Watched(sqs, fault, shared)
+            try:
+                if not world.deliver_erasure(sqs=sqs):
+                    break
+            except DiedError:
+                calls += 1
+                sqs.wait()
+            finally:
+                world.dynamodb, world.sqs = dynamodb, sqs
+            if calls > 400:
+                pytest.fail("it never ends")
+
+        done = found(world, erasure_id)
+        assert (done.state, done.events) == (State.COMPLETED, _theirs(world))
+        assert calls > 30
+        complete = [r for r in records(world).values() if r["type"].endswith("erasure.complete")]
+        assert [r["metadata"]["events"] for r in complete] == [done.events]
+        for queue in ("rejects", "dlq"):
+            bodies = {m["Body"] for m in world.received(queue)}
+            assert not any(GONE in body for body in bodies)
+        assert left(world) == set()
+
+    def test_a_table_that_is_busy_is_asked_again(
+        self, world: World, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        world.publish(*(canary(n) for n in range(4)))
+        monkeypatch.setattr(clock, "sleep", lambda _seconds: None)
+        dynamodb, busy = world.dynamodb, iter([True, True, False] * 50)
+
+        def fault(name: str, _number: int, call: Callable[[], Any]) -> Any:
+            if name == "update_item" and next(busy):
+                error: Any = {"Error": {"Code": "ThrottlingException"}}
+                raise ClientError(error, name)
+            return call()
+
+        erasure_id = world.ask_erasure(actor=GONE)
+        made = erase.handler._tombstones
+
+        def patched() -> Any:
+            store_: Any = made()
+            store_._client = Watched(dynamodb, fault)
+            store_._sleep = lambda _seconds: None
+            return store_
+
+        monkeypatch.setattr(erase.handler, "_tombstones", patched)
+        world.erase()
+        assert found(world, erasure_id).events == 4
+
+
+def _theirs(world: World) -> int:
+    """How many events are erased."""
+    return len(tombstones(world))

@@ -42,13 +42,13 @@ _OF_CONTROL = ("asked", "count", "erased", "erasure", "reads", "retention", "use
 
 @dataclass(frozen=True, slots=True)
 class Removal:
-    """How far a run over an org's log is that was begun at `begun_at`.
+    """How far a run over an org's log is that was begun at `begun_at`; None before it is.
 
     `events` were counted by this run and those before it; of `partition` all that lies
     below the bound `counted` was, and need not be removed yet.
     """
 
-    begun_at: int
+    begun_at: int | None = None
     partition: str = ""
     counted: str = ""
     events: int = 0
@@ -85,7 +85,11 @@ class RemainsStore:
             return None
         item = values(found["Item"])
         return Removal(
-            item["begun_at"], item["partition"], item["counted"], item["events"], item["revision"]
+            item.get("begun_at"),
+            item["partition"],
+            item["counted"],
+            item["events"],
+            item["revision"],
         )
 
     def save(self, org: str, removal: Removal) -> Removal | None:

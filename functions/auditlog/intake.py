@@ -15,7 +15,6 @@ from auditlog.catalog import Catalog
 from auditlog.errors import Fault, InvalidError, TooLargeError
 from auditlog.event import InvalidEventError, NewEvent, Record, Rules, admit, faults_of, size_fault
 from auditlog.orgs import Org
-from auditlog.retention import expiry
 
 MAX_EVENTS = 1_000
 MAX_BODY_BYTES = 1024 * 1024
@@ -102,7 +101,7 @@ def read(body: bytes, *, names_org: bool = False) -> Submission:
 def rules(org: Org, catalog: Catalog, *, judged_at: int, now: int) -> Rules:
     """What is taken of events that reached us at `judged_at`, as the org stands `now`."""
     policy = org.policy
-    return Rules(catalog, org.name, policy.retention_days, judged_at, policy.purged_at(now))
+    return Rules(catalog, org.name, policy.retention_days, judged_at, policy.refused_before(now))
 
 
 def judge(submission: Submission, rules: Rules, secret: bytes) -> Judged:
@@ -136,10 +135,10 @@ def _placed(faults: Sequence[Fault], prefix: str) -> list[Fault]:
 
 
 def new_events(records: Sequence[Record], org: Org, recorded_at: int) -> list[NewEvent]:
-    """Records as the store takes them: where the org's layout and retention put them."""
-    layout, days = org.layout, org.retention_days
+    """Records as the store takes them: where the org's layout and policy put them."""
+    layout, policy = org.layout, org.policy
     return [
-        NewEvent(layout.partition(r.id), r, recorded_at, expiry(r.occurred_at, days))
+        NewEvent(layout.partition(r.id), r, recorded_at, policy.expiry(r.occurred_at))
         for r in records
     ]
 

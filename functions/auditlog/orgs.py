@@ -61,6 +61,7 @@ class Org:
     purged_before: int = 0
     former: tuple[Former, ...] = ()
     changed_at: int = 0
+    carried_from: int = 0
     record_reads: bool = False
     limits: Limits = field(default_factory=Limits)
     version: int = 1
@@ -84,7 +85,12 @@ class Org:
     def policy(self) -> Policy:
         """What its log keeps, shows and takes."""
         return Policy(
-            self.retention_days, self.hold, self.purged_before, self.former, self.changed_at
+            self.retention_days,
+            self.hold,
+            self.purged_before,
+            self.former,
+            self.changed_at,
+            self.carried_from,
         )
 
     def under(self, policy: Policy) -> "Org":
@@ -96,6 +102,7 @@ class Org:
             purged_before=policy.purged_before,
             former=policy.former,
             changed_at=policy.changed_at,
+            carried_from=policy.carried_from,
         )
 
 

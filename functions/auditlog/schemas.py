@@ -138,6 +138,18 @@ def answers() -> dict[str, Any]:
             shards=array(fields(since=_TIME, number={"type": "integer", "minimum": 1})),
             record_reads={"type": "boolean"},
             purged_before=nullable_time,
+            retention=fields(
+                state={"enum": ["current", "working"]},
+                last_run_at=nullable_time,
+                purge={
+                    "oneOf": [
+                        {"type": "null"},
+                        fields(**{"from": _TIME}, until=_TIME, events=_COUNT, deleted=_COUNT),
+                    ]
+                },
+                removed=_COUNT,
+                behind={"type": "boolean"},
+            ),
             limits=limits,
         ),
         "Erasure": fields(

@@ -15,6 +15,9 @@ from auditlog.errors import (
 from auditlog.http import Answer, Request
 from auditlog.layout import MIN_NOTICE
 from auditlog.orgs import Org
+from auditlog.settings import SETTINGS
+from auditlog.store import aws
+from auditlog.store.retention import RetentionStore
 from manage.door import api, record, time
 
 _TRIES = 5
@@ -139,4 +142,6 @@ def _answer(org: Org) -> Answer:
             "keys": limits.keys,
         },
     }
+    progress = RetentionStore(aws.dynamodb(), SETTINGS.control_table).get(org.name)
+    shown["retention"] = progress.answer(org.changed_at)
     return Answer(200, shown, {"ETag": _etag(org)})

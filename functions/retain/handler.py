@@ -1,53 +1,95 @@
-"""On a schedule: deletes what DynamoDB's TTL has left behind.
+"""On a schedule: applies each org's policy to what its log holds.
 
-TTL deletes late, and never what is more than five years past its time. Until
-then nobody sees such an event: reads clamp to the retention.
+What one run does not reach is the next one's. Until then nobody sees what is past
+its time: reads clamp to the policy.
 """
 
+from functools import partial
 from typing import Any
 
 from aws_lambda_powertools.utilities.typing import LambdaContext
 
-from auditlog import clock, retention
-from auditlog.errors import UnavailableError
+from auditlog import clock, trail
+from auditlog.catalog import Catalog
+from auditlog.errors import AuditlogError, UnavailableError
+from auditlog.orgs import Org
 from auditlog.settings import SETTINGS
-from auditlog.span import Span
 from auditlog.store import aws
 from auditlog.store.control import ControlStore
-from auditlog.store.events import EventStore
+from auditlog.store.digests import DigestStore
+from auditlog.store.erasures import ErasureStore
+from auditlog.store.expiries import ExpiryStore
+from auditlog.store.queue import Queue
+from auditlog.store.retention import RetentionStore
 from auditlog.telemetry import count, logger, metered
+from retain import stuck
+from retain.case import Stores
+from retain.run import Told, is_concerned, run
 
 #: Milliseconds kept back from the function's time, to finish a batch and the log.
 _MARGIN_MS = 15_000
+_PERIOD = 15 * clock.MINUTE
 
 
 @metered
 def handler(_event: dict[str, Any], context: LambdaContext) -> dict[str, int]:
-    """Lambda's entry: a scheduled event. What one run does not reach is the next one's."""
-    now = clock.now()
-    deadline = clock.monotonic() + (context.get_remaining_time_in_millis() - _MARGIN_MS) / 1_000
-    events = EventStore(aws.dynamodb(), SETTINGS.events_table, SETTINGS.digests_table)
-    orgs = deleted = unfinished = 0
-    for org in ControlStore(aws.dynamodb(), SETTINGS.control_table).orgs():
-        if org.retention_days is None:
+    """Lambda's entry: a scheduled event."""
+    stores = _stores(
+        clock.monotonic() + (context.get_remaining_time_in_millis() - _MARGIN_MS) / 1e3
+    )
+    names = ("orgs", "deleted", "extended", "unfinished", "overdue")
+    done: dict[str, Any] = dict.fromkeys(names, 0)
+    for org in _in_turn(list(stores.control.orgs()), clock.now()):
+        told = _tried(org, stores)
+        if told is None:
             continue
-        orgs += 1
-        span = Span.between(0, retention.left_behind_before(now, org.retention_days))
-        whole = True
-        for partition in org.layout.partitions:
-            gone, complete = events.delete_span(partition, span, deadline=deadline)
-            deleted += gone
-            whole = whole and complete and _digests_removed(events, partition, span)
-        unfinished += not whole
-    count("EventsDeleted", deleted)
-    logger.info("retention", orgs=orgs, deleted=deleted, unfinished=unfinished)
-    return {"orgs": orgs, "deleted": deleted, "unfinished": unfinished}
+        done["orgs"] += 1
+        done["deleted"] += told.deleted
+        done["extended"] += told.extended
+        done["unfinished"] += not told.is_whole
+        if told.overdue_since is not None:
+            done["overdue"] += 1
+            logger.warning("overdue", org=org.name, oldest=clock.text(told.overdue_since))
+    count("EventsDeleted", done["deleted"])
+    count("EventsExtended", done["extended"])
+    count("OrgsOverdue", done["overdue"])
+    logger.info("retention", **done)
+    return done
 
 
-def _digests_removed(events: EventStore, partition: str, span: Span) -> bool:
-    """Removes what was digested of a span that is gone; False where the table is busy."""
+def _tried(org: Org, stores: Stores) -> Told | None:
+    """What was done for an org; None where nothing was to be."""
+    if stores.is_over:
+        return Told() if is_concerned(org) and not org.deletion else None
     try:
-        events.digests.remove_before(partition, span.end)
+        _hand_in(org)
+        return None if org.deletion else run(org, stores)
     except UnavailableError:
-        return False
-    return True
+        return Told()
+    except AuditlogError:
+        # Something is wrong with this one, and will be next time: the others have theirs.
+        logger.exception("org", org=org.name)
+        return Told()
+
+
+def _hand_in(org: Org) -> None:
+    erasures = ErasureStore(aws.dynamodb(), SETTINGS.control_table)
+    stuck.hand_in(org, erasures, Queue(aws.sqs(), SETTINGS.erasures_queue_url), clock.now())
+
+
+def _stores(deadline: float) -> Stores:
+    client = aws.dynamodb()
+    return Stores(
+        control=ControlStore(client, SETTINGS.control_table),
+        log=ExpiryStore(client, SETTINGS.events_table),
+        digests=DigestStore(client, SETTINGS.digests_table),
+        progress=RetentionStore(client, SETTINGS.control_table),
+        record=partial(trail.record, catalog=Catalog.default()),
+        deadline=deadline,
+    )
+
+
+def _in_turn(orgs: list[Org], now: int) -> list[Org]:
+    """In another order each run, so that the last ones are first at some time."""
+    first = now // _PERIOD % max(1, len(orgs))
+    return orgs[first:] + orgs[:first]

@@ -1,16 +1,20 @@
-"""The scheduled function: deletes what TTL left behind, and nothing else."""
+"""The scheduled function: what it removes, keeps, counts, records and says."""
 
 import json
+from dataclasses import replace
 from typing import Any
 
+import pytest
 from botocore.exceptions import ClientError
 
 import retain.handler
-from auditlog import clock, intake
+from auditlog import clock, intake, trail
 from auditlog.catalog import Catalog
-from auditlog.event import Rules, admit
-from auditlog.orgs import Org
+from auditlog.event import Rules, admit, id_time
+from auditlog.orgs import Deletion, Org
+from retain.run import Told
 from tests.functional.conftest import Context, Watched, World, events_at, sample
+from tests.functional.test_retention_model import CrashError, Log
 
 LONG = Context(900_000)
 
@@ -26,7 +30,21 @@ def store(world: World, org: str, days: int | None, *moments: int) -> None:
 
 
 def left(world: World, org: str) -> int:
-    return len([row for row in world.rows() if row["pk"]["S"] == org])
+    """How many events of the org are there, without what tells of purges."""
+    rows = [row for row in world.rows() if row["pk"]["S"] == org]
+    return len([row for row in rows if row["t"]["S"] != trail.PURGE])
+
+
+def told(**numbers: int) -> dict[str, int]:
+    names = ("orgs", "deleted", "extended", "unfinished", "overdue")
+    return dict.fromkeys(names, 0) | numbers
+
+
+def purges(world: World, org: str, key: str) -> list[dict[str, Any]]:
+    """What the log of the org says of purges, oldest first."""
+    found = world.search(org=org, key=key, type=trail.PURGE, order="asc").json["events"]
+    assert all(each["actor"]["type"] == "system" for each in found)
+    return [each["metadata"] for each in found]
 
 
 def run(context: Context = LONG) -> dict[str, int]:
@@ -39,9 +57,9 @@ def test_what_should_have_gone_nine_days_after_the_retention_goes(world: World) 
     edge = now - 39 * day
     store(world, "brief", 30, edge - 60 * clock.SECOND, edge + 60 * clock.SECOND, now)
     store(world, "brief", 30, *[edge - 6 * 365 * day + n for n in range(3)])
-    assert run() == {"orgs": 1, "deleted": 4, "unfinished": 0}
+    assert run() == told(orgs=1, deleted=4)
     assert left(world, "brief") == 2
-    assert run() == {"orgs": 1, "deleted": 0, "unfinished": 0}
+    assert run() == told(orgs=1)
     assert left(world, "brief") == 2
 
 
@@ -55,7 +73,7 @@ def test_an_org_that_keeps_for_ever_is_left_alone_and_so_is_one_with_its_name_in
     for org in ("acme", "briefly", "gone"):
         store(world, org, None, old, old + 1)
     store(world, "brief", 1, old, old + 1)
-    assert run() == {"orgs": 1, "deleted": 2, "unfinished": 0}
+    assert run() == told(orgs=1, deleted=2)
     assert [left(world, org) for org in ("acme", "briefly", "gone", "brief")] == [2, 2, 2, 0]
 
 
@@ -64,16 +82,16 @@ def test_more_than_one_batch_and_more_than_one_org(world: World) -> None:
     for number in range(3):
         world.org(f"brief{number}", retention_days=1)
         store(world, f"brief{number}", 1, *[old + n for n in range(60)])
-    assert run() == {"orgs": 3, "deleted": 180, "unfinished": 0}
-    assert world.rows() == []
+    assert run() == told(orgs=3, deleted=180)
+    assert [left(world, f"brief{number}") for number in range(3)] == [0, 0, 0]
 
 
 def test_without_time_it_leaves_the_rest_to_the_next_run(world: World) -> None:
     world.org("brief", retention_days=1)
     store(world, "brief", 1, clock.now() - 100 * clock.DAY)
-    assert run(Context(10_000)) == {"orgs": 1, "deleted": 0, "unfinished": 1}
+    assert run(Context(10_000)) == told(orgs=1, unfinished=1)
     assert left(world, "brief") == 1
-    assert run() == {"orgs": 1, "deleted": 1, "unfinished": 0}
+    assert run() == told(orgs=1, deleted=1)
 
 
 def test_what_the_table_does_not_take_at_once_is_sent_again(world: World) -> None:
@@ -108,10 +126,10 @@ def test_one_org_that_is_busy_does_not_keep_the_others_waiting(world: World) -> 
 
     sound = world.dynamodb
     world.dynamodb = Watched(sound, busy)
-    assert run() == {"orgs": 3, "deleted": 2, "unfinished": 1}
+    assert run() == told(orgs=3, deleted=2, unfinished=1, overdue=1)
     world.dynamodb = sound
-    assert [left(world, name) for name in ("brief1", "brief2", "brief3")] == [0, 1, 0]
-    assert run() == {"orgs": 3, "deleted": 1, "unfinished": 0}
+    assert sorted(left(world, name) for name in ("brief1", "brief2", "brief3")) == [0, 0, 1]
+    assert run() == told(orgs=3, deleted=1)
 
 
 def test_it_logs_how_much_and_not_what(world: World, logged: Any) -> None:
@@ -119,4 +137,195 @@ def test_it_logs_how_much_and_not_what(world: World, logged: Any) -> None:
     store(world, "brief", 1, clock.now() - 100 * clock.DAY)
     run()
     [line] = [json.loads(text) for text in logged.getvalue().splitlines() if "retention" in text]
-    assert (line["orgs"], line["deleted"], line["unfinished"]) == (1, 1, 0)
+    assert {name: line[name] for name in told()} == told(orgs=1, deleted=1)
+
+
+def test_what_it_removed_is_in_the_log_of_the_org_once(world: World) -> None:
+    key = world.org("brief", retention_days=30)
+    old = clock.now() - 50 * clock.DAY
+    store(world, "brief", 30, *[old + n for n in range(7)])
+    run()
+    run()
+    [said] = purges(world, "brief", key)
+    # Nobody knows what TTL had taken before the first run.
+    assert (said["events"], said["at_least"]) == (7, True)
+    assert said["policy"] == {"retention_days": 30}
+    assert said["range"]["from"] == "1970-01-01T00:00:00.000000Z"
+    assert clock.parse(said["range"]["until"]) > old
+
+
+def test_a_purge_of_nothing_is_not_recorded(world: World) -> None:
+    key = world.org("brief", retention_days=30)
+    run()
+    assert purges(world, "brief", key) == []
+
+
+def test_what_is_overdue_is_said_with_the_name_of_the_org(world: World, logged: Any) -> None:
+    world.org("brief", retention_days=30)
+    old = clock.now() - 50 * clock.DAY
+    store(world, "brief", 30, old)
+    sound = world.dynamodb
+
+    def refuses(name: str, _number: int, call: Any) -> Any:
+        if name == "batch_execute_statement":
+            raise ClientError({"Error": {"Code": "ThrottlingException"}}, name)
+        return call()
+
+    world.dynamodb = Watched(sound, refuses)
+    assert run()["overdue"] == 1
+    lines = [json.loads(text) for text in logged.getvalue().splitlines()]
+    [warning] = [line for line in lines if line["message"] == "overdue"]
+    assert (warning["level"], warning["org"], warning["oldest"]) == (
+        "WARNING",
+        "brief",
+        clock.text(old),
+    )
+    world.dynamodb = sound
+    assert run()["overdue"] == 0
+
+
+def test_two_runs_do_not_work_on_one_org_and_a_dead_one_has_it_for_sixteen_minutes(
+    world: World,
+) -> None:
+    log = Log(world, 30, ((0, 1),), seed=1)
+    log.publish([29 * clock.DAY] * 10, 0)
+    log.wait(20 * clock.DAY)
+
+    def dies(_call: Any) -> Any:
+        raise CrashError
+
+    with pytest.raises(CrashError):
+        log.run({4: dies})
+    assert log.run() == Told()
+    log.wait(15 * clock.MINUTE)
+    assert log.run() == Told()
+    log.wait(clock.MINUTE)
+    done = log.run()
+    assert done is not None
+    assert (done.deleted, done.is_whole) == (10, True)
+
+
+def test_in_the_steady_state_counts_are_exact_whatever_ttl_does(world: World) -> None:
+    log = Log(world, 1, ((0, 1),), seed=2)
+    log.publish([n * clock.HOUR // 2 for n in range(48)], 0)
+    for _ in range(6):
+        log.wait(clock.DAY)
+        log.run()
+    for _ in range(3 * 24 * 2):
+        log.wait(30 * clock.MINUTE)
+        log.expire(1.0)
+        log.run()
+    assert log.deleted == 0, "DynamoDB deletes for nothing"
+    assert sum(said["events"] for said in log.recorded.values()) >= 48
+    assert not any("at_least" in said for said in log.recorded.values())
+    log.account()
+
+
+def test_a_shorter_retention_is_counted_exactly_and_goes_at_once(world: World) -> None:
+    log = Log(world, 90, ((0, 2),), seed=3)
+    log.run()
+    log.publish([n * clock.DAY for n in range(80)], 0)
+    log.wait(clock.HOUR)
+    log.run()
+    log.change(30, hold=False)
+    log.wait(15 * clock.MINUTE)
+    done = log.run(saved_every=7)
+    assert done is not None
+    assert done.is_whole
+    # 37 days with the grace; DynamoDB would have kept them for 60 days more.
+    assert done.deleted == 80 - 37
+    [said] = log.recorded.values()
+    assert (said["events"], "at_least" in said) == (43, False)
+
+
+def test_a_longer_retention_keeps_what_is_in_its_grace(world: World) -> None:
+    log = Log(world, 30, ((0, 1),), seed=4)
+    log.run()
+    log.publish([29 * clock.DAY] * 30, 0)
+    log.wait(6 * clock.DAY)
+    log.change(90, hold=False)
+    log.wait(15 * clock.MINUTE)
+    done = log.run(saved_every=7)
+    assert done is not None
+    assert done.extended == 30
+    for _ in range(20):
+        log.wait(clock.DAY)
+        log.expire(1.0)
+        log.run()
+    log.check()
+    assert len(log._rows()) == 30
+
+
+def test_a_hold_keeps_all_that_is_there_from_when_it_is_effective(world: World) -> None:
+    log = Log(world, 30, ((0, 1),), seed=5)
+    log.publish([29 * clock.DAY] * 10 + [0] * 10, 0)
+    log.wait(20 * clock.DAY)  # the older ones are past their time, and still there
+    log.change(30, hold=True)
+    assert log.run() == Told(), "somebody may still be writing as it was before"
+    assert log.policy.hold is not None
+    assert log.policy.hold.effective_at is None
+    log.wait(15 * clock.MINUTE)
+    log.run()
+    assert log.policy.hold is not None
+    assert log.policy.hold.effective_at is not None
+    for _ in range(100):
+        log.wait(clock.DAY)
+        log.expire(1.0)
+        log.run()
+    assert len(log._rows()) == 20
+    log.change(30, hold=False)
+    log.wait(15 * clock.MINUTE)
+    log.run()
+    assert log.policy.shown_from(log.now) > log.now - 31 * clock.DAY
+    assert {id_time(row.id) > log.now - clock.HOUR for row in log._rows()} == {True}
+
+
+def test_a_run_that_ends_early_leaves_its_progress(world: World) -> None:
+    log = Log(world, None, ((0, 1),), seed=6)
+    log.publish([n * clock.HOUR for n in range(100, 900)], 0)
+    log.change(1, hold=False)
+    runs = 0
+    log.wait(15 * clock.MINUTE)
+    while (done := log.run(calls=60, saved_every=20)) is None or not done.is_whole:
+        log.wait(15 * clock.MINUTE)
+        runs += 1
+        assert runs < 60
+    assert runs > 3
+    log.account()
+    assert not [row for row in log._rows() if row.occurred_at < log.now - 9 * clock.DAY]
+
+
+def test_what_stands_still_is_handed_in_again(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    world.org("going")
+    erasure_id = world.ask_erasure(actor="usr_9")
+    now = clock.now()
+    going = world.control.org("going")
+    assert going is not None
+    world.control.save_org(replace(going, deletion=Deletion(now, "usr_1")))
+    world.received("erasures")
+    run()
+    assert world.received("erasures") == []
+    monkeypatch.setattr(clock, "now", lambda: now + 2 * clock.HOUR)
+    run()
+    bodies = [json.loads(message["Body"]) for message in world.received("erasures")]
+    assert sorted(bodies, key=str) == [
+        {"org": "acme", "erasure_id": erasure_id},
+        {"org": "going", "deletion": True},
+    ]
+
+
+def test_the_settings_show_how_far_it_is(world: World) -> None:
+    key = world.org("brief", retention_days=30)
+
+    def shown() -> Any:
+        return world.call("GET", "/v1/orgs/brief/settings", key=key).json["retention"]
+
+    assert (shown()["state"], shown()["last_run_at"]) == ("working", None)
+    store(world, "brief", 30, *[clock.now() - 50 * clock.DAY + n for n in range(5)])
+    run()
+    assert shown()["state"] == "current"
+    assert (shown()["removed"], shown()["behind"], shown()["purge"]) == (5, False, None)
+    change = world.call("PATCH", "/v1/orgs/brief/settings", key=key, body={"retention_days": 10})
+    assert change.json["retention"]["state"] == "working"

@@ -122,7 +122,7 @@ class EventStore:
             try:
                 self.digests.mark(marks)
             except UnavailableError:
-                wait = _jittered(attempt)
+                wait = jittered(attempt)
                 if self._monotonic() + wait >= deadline:
                     raise
                 self._sleep(wait)
@@ -141,7 +141,7 @@ class EventStore:
                     break
                 outcomes.update(self._insert_batch(batch))
             waiting = {k: e for k, e in firsts.items() if outcomes[k] is Outcome.UNAVAILABLE}
-            wait = _jittered(attempt)
+            wait = jittered(attempt)
             if not waiting or self._monotonic() + wait >= deadline:
                 break
             self._sleep(wait)
@@ -255,7 +255,7 @@ class EventStore:
             left = self._not_deleted(partition, left)
             if not left:
                 return
-            wait = _jittered(attempt)
+            wait = jittered(attempt)
             if self._monotonic() + wait >= deadline:
                 raise UnavailableError("The table does not take the deletions now.")
             self._sleep(wait)
@@ -279,7 +279,7 @@ class EventStore:
         return [i for i, code in zip(ids, codes, strict=True) if code is not None]
 
 
-def _jittered(attempt: int) -> float:
+def jittered(attempt: int) -> float:
     """Seconds to wait before the next try, so that those who failed together part."""
     longest = min(_LONGEST_WAIT, _FIRST_WAIT * 2**attempt)
     return random.uniform(0, longest)  # noqa: S311 -- jitter, not a secret

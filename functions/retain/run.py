@@ -1,0 +1,93 @@
+"""One run over one org."""
+
+from contextlib import suppress
+from dataclasses import dataclass, replace
+from typing import Any
+
+from auditlog import clock
+from auditlog.errors import ConflictError, UnavailableError
+from auditlog.orgs import Org
+from auditlog.policy import SETTLED
+from retain.case import Case, Stores
+from retain.purge import discard, purge
+from retain.reach import reach
+from retain.sweep import is_overdue, oldest, sweep
+
+#: Lambda's longest run, and a margin: after it a run that died has the org no more.
+LEASE = 16 * clock.MINUTE
+
+
+@dataclass(frozen=True, slots=True)
+class Told:
+    """What a run did to an org. `overdue_since` is when the oldest occurred that was to be gone."""
+
+    deleted: int = 0
+    extended: int = 0
+    is_whole: bool = False
+    overdue_since: int | None = None
+
+
+def run(org: Org, stores: Stores) -> Told | None:
+    """Does what is to be done for an org, as far as the time goes; None where it is nothing.
+
+    A table that is busy, another run that has the org and a change of its settings all
+    mean that the next run goes on. Whatever else a store raises ends the run, and the
+    org is free again after `LEASE`.
+
+    Where nothing is due: two write units, a read unit, and one for each partition; for
+    an org that keeps for ever none, or one read unit where it did not always.
+    """
+    if not (is_concerned(org) or _has_left(org, stores)):
+        return None
+    began = stores.now()
+    lease = began + LEASE
+    progress = stores.progress.take(org.name, began, lease)
+    if progress is None:
+        return Told()
+    current = stores.control.org(org.name)
+    if current is None:
+        return None
+    case = Case(current, progress, lease, stores)
+    is_whole, overdue_since = False, None
+    with suppress(UnavailableError, ConflictError):
+        is_whole = _work(case)
+    with suppress(UnavailableError):
+        overdue_since = oldest(case) if is_overdue(case) else None
+    is_left = _leave(case, last_run_at=began, is_whole=is_whole, is_overdue=bool(overdue_since))
+    return Told(case.deleted, case.extended, is_whole and is_left, overdue_since)
+
+
+def _leave(case: Case, **said: Any) -> bool:
+    """Gives the org back; False where that cannot be said now, and the lease has to end."""
+    try:
+        case.stores.progress.leave(replace(case.progress, **said), case.lease)
+    except (UnavailableError, ConflictError):
+        return False
+    return True
+
+
+def is_concerned(org: Org) -> bool:
+    """Whether an org's settings give a run something to do."""
+    return org.retention_days is not None or org.hold is not None or bool(org.former)
+
+
+def _has_left(org: Org, stores: Stores) -> bool:
+    """Whether an org that keeps for ever has something to remove from when it did not."""
+    if not org.purged_before:
+        return False
+    progress = stores.progress.get(org.name)
+    is_done = min(progress.recorded_to, progress.swept_to) >= org.purged_before
+    return not (is_done and progress.is_whole and not progress.purges)
+
+
+def _work(case: Case) -> bool:
+    """Reaches, purges and sweeps; whether there was time for all of it."""
+    if case.now < case.policy.changed_at + SETTLED:
+        return False  # Somebody may still be writing as it was before.
+    discard(case)
+    is_whole = reach(case)
+    if case.policy.hold is not None:
+        return is_whole
+    if case.now < case.policy.changed_at + SETTLED:
+        return False  # More is purged than before, which is a change too.
+    return purge(case) and sweep(case) and is_whole

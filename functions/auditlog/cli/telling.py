@@ -15,6 +15,7 @@ from auditlog.cli.connection import Connection
 from auditlog.cli.failures import CommandError
 from auditlog.cli.inbox import Inbox, message_body
 
+#: As `trail` has them, which needs boto3.
 KEY_CREATE = "org.audit_log.key.create"
 SETTINGS_CHANGE = "org.audit_log.settings.update"
 

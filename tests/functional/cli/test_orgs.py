@@ -6,12 +6,12 @@ from typing import Any
 
 import pytest
 
-from auditlog import clock, keys
-from auditlog.cli import aws
+from auditlog import clock, intake, keys, trail
+from auditlog.cli import aws, telling
 from auditlog.orgs import Deletion, Limits, Org
 from auditlog.policy import Hold
 from auditlog.store.control import ControlStore
-from tests.functional.cli.service import Cloud, Shell, Terminal, lines_of
+from tests.functional.cli.service import RULES, Cloud, Shell, Terminal, lines_of
 
 NOON = clock.parse("2026-06-02T12:00:00Z")
 THEN = "2026-06-02T12:00:00.000000Z"
@@ -40,12 +40,21 @@ def change(cloud: Cloud, **changes: Any) -> None:
 
 
 def told(cloud: Cloud) -> list[dict[str, Any]]:
-    """The events that the inbox was sent, for `acme` and within its group."""
+    """The events that the inbox was sent, for `acme` and within its group; all can be recorded."""
     messages = cloud.messages("queue_url")
     assert {m["Attributes"]["MessageGroupId"] for m in messages} <= {"acme"}
     sent = [json.loads(message["Body"]) for message in messages]
     assert {body["org"] for body in sent} <= {"acme"}
-    return [event for body in sent for event in body["events"]]
+    events = [event for body in sent for event in body["events"]]
+    if events:
+        read = intake.read(json.dumps({"events": events}).encode())
+        intake.judge(read, RULES, b"secret").raise_refusals()
+    return events
+
+
+def test_the_log_is_told_in_the_words_of_the_api() -> None:
+    assert telling.SETTINGS_CHANGE == trail.SETTINGS_CHANGE
+    assert telling.KEY_CREATE == trail.KEY_CREATE
 
 
 def test_orgs_are_listed(acme: Shell, cloud: Cloud, terminal: Terminal) -> None:

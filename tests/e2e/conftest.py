@@ -9,6 +9,7 @@ import pytest
 from tests.e2e import processes
 from tests.e2e.client import Org, create_org, eventually
 from tests.e2e.downloads import ask, held_up, is_at, look, workers
+from tests.e2e.erasing import Erased, begin
 
 FILLED = 4_000
 
@@ -66,6 +67,12 @@ def filled(stack: dict[str, Any]) -> Org:
     for batch in batches:
         assert org.publish(*batch)["recorded"] == len(batch)
     return org
+
+
+@pytest.fixture(scope="session")
+def erased(stack: dict[str, Any]) -> Erased:
+    """A person whose erasure was asked for; it takes two minutes and more."""
+    return begin(stack)
 
 
 @pytest.fixture(scope="session")

@@ -19,7 +19,7 @@ def routes(stack: dict[str, Any]) -> list[tuple[str, str]]:
         for method in methods
         if path.startswith("/v1/orgs/{org}/")
     ]
-    assert len(found) >= 22
+    assert len(found) >= 21
     return found
 
 

@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pytest
 
+import erase.handler
 from auditlog.event import EVENT
 from auditlog.keys import Grant
 from auditlog.routes import ROUTES, SEARCH_PARAMETERS, Route
@@ -49,7 +50,7 @@ def test_readme_names_every_field_of_an_event(field: str) -> None:
 def test_readme_names_every_metric_and_no_other() -> None:
     counted = {
         name for source in SOURCES for name in re.findall(r'\bcount\("(\w+)"', source.read_text())
-    } | set(worker._COUNTED.values())
+    } | {*worker._COUNTED.values(), *erase.handler._COUNTED.values()}
     [line] = re.findall(r"\*\*Metrics\*\*.*?\n- ", README, re.DOTALL)
     assert set(re.findall(r"`([A-Z]\w+)`", line)) == counted
 
@@ -67,7 +68,7 @@ def test_every_relative_link_leads_somewhere(page: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    "folder", ["publish", "record", "query", "manage", "export", "retain", "seal"]
+    "folder", ["publish", "record", "query", "manage", "export", "retain", "erase", "seal"]
 )
 def test_every_function_has_a_readme(folder: str) -> None:
     assert (ROOT / "functions" / folder / "README.md").is_file()

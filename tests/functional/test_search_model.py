@@ -95,7 +95,7 @@ class Log:
 
 @pytest.mark.parametrize("layout", model.LAYOUTS, ids=["one", "three", "changing"])
 @settings(
-    max_examples=60,
+    max_examples=25,
     deadline=None,
     suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
 )

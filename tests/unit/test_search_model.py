@@ -375,7 +375,7 @@ def small(patch: pytest.MonkeyPatch) -> None:
 @pytest.mark.usefixtures("_small")
 @pytest.mark.parametrize("layout", LAYOUTS, ids=["one", "three", "changing"])
 @settings(
-    max_examples=5 * settings().max_examples,
+    max_examples=2 * settings().max_examples,
     deadline=None,
     suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
 )

@@ -47,6 +47,7 @@ def test_every_command_has_help_with_an_example(shell: Shell) -> None:
         for name in ("AUDITLOG_ORG", "AUDITLOG_KEY", "AUDITLOG_API_URL"):
             assert (name in shown) is with_key, command
         assert "<bool>" not in shown, command
+        assert "…" not in shown, command
         examples = re.split("Examples?:", shown)[1].strip().splitlines()
         assert all("auditlog " in line for line in examples), command
         assert f"auditlog {command}" in examples[0], command

@@ -106,6 +106,7 @@ def test_what_is_named_is_changed_and_nothing_else(
         ([], "nothing is named"),
         (["--retention-days", "7", "--keep-for-ever"], "only one of the two"),
         (["--hold", "x", "--release-hold"], "only one of the two"),
+        (["--record-reads", "--no-record-reads"], "only one of the two"),
         (["--from", "2027-01-31"], "how many --shards"),
         (["--shards", "8", "--from", "soon"], "--from: expected a date"),
         (["--shards", "17"], "--shards"),

@@ -41,7 +41,7 @@ def limits(
     name: Annotated[str, typer.Argument(metavar="ORG", help="Whose limits they are.")],
     events_per_day: Annotated[
         str | None,
-        typer.Option(metavar="N|none", help="Events in a day of UTC, over HTTPS."),
+        typer.Option(metavar="N|none", help="Events in a day of UTC; the inbox is never limited."),
     ] = None,
     exports_at_once: Annotated[
         str | None, typer.Option(metavar="N|none", help="Exports under way.")

@@ -71,11 +71,11 @@ def change(
         ),
     ] = None,
     record_reads: Annotated[
-        bool | None,
-        typer.Option(
-            "--record-reads/--no-record-reads", help="Whether searches are recorded in the log."
-        ),
-    ] = None,
+        bool, typer.Option("--record-reads", help="Searches are recorded in the log.")
+    ] = False,
+    no_record_reads: Annotated[
+        bool, typer.Option("--no-record-reads", help="Searches are not recorded.")
+    ] = False,
     if_match: Annotated[
         str | None,
         typer.Option(metavar="VERSION", help="Only if the settings still have this version."),
@@ -99,7 +99,8 @@ def change(
         asked["shards"] = {"number": shards} | ({} if since is None else {"since": _time(since)})
     elif since is not None:
         raise UsageError("--from says from when on; how many --shards is missing")
-    if record_reads is not None:
+    if record_reads or no_record_reads:
+        _refuse_both(record_reads, no_record_reads, "--record-reads, --no-record-reads")
         asked["record_reads"] = record_reads
     if not asked:
         raise UsageError("nothing is named that is to be changed", hint="--help lists what can be.")

@@ -19,6 +19,7 @@ from auditlog.catalog import Catalog
 from auditlog.erasures import SETTLED, Erasure, Progress, State, Subject, is_tombstone, tombstone
 from auditlog.event import Record, StoredEvent, id_time
 from auditlog.orgs import Org
+from auditlog.reads import EventsRead
 from auditlog.sieve import Found
 from auditlog.span import BEGIN, END, Span, just_above
 from auditlog.store.backlog import Backlog
@@ -210,9 +211,18 @@ class Erasing:
     def _counted_too_early(self) -> int:
         """How many of the events that were counted last are not erased: after a crash, or none."""
         progress = self.erasure.progress
-        counted = () if progress is None else progress.counted
-        found = [self.reader.events.get(self._progress.partition, each) for each in counted]
-        return sum(event is not None and not is_tombstone(_read(event)) for event in found)
+        if progress is None:
+            return 0
+        return sum(
+            not is_tombstone(_read(event))
+            for each in progress.counted
+            for event in self._rows_of(progress.partition, each)
+        )
+
+    def _rows_of(self, partition: str, event_id: str) -> list[StoredEvent]:
+        # By a Query: the function may not ask for single items of the log.
+        one = EventsRead(partition, Span(event_id, just_above(event_id)), "asc", 1)
+        return self.reader.events.rows(one, consistent=True).events
 
     def _end(self, ended: Erasure) -> None:
         self._save(replace(ended, subject=None, progress=None))

@@ -260,7 +260,7 @@ def test_out_of_time_it_goes_on_with_the_next_message(
 ) -> None:
     monkeypatch.setattr("auditlog.store.remains._BATCH", 4)
     world.publish(*(an_event() for _ in range(30)))
-    now, remove = [0.0], RemainsStore.remove_events
+    now, remove = [clock.monotonic()], RemainsStore.remove_events
     monkeypatch.setattr(clock, "monotonic", lambda: now[0])
 
     def slow(store: RemainsStore, partition: str, ids: Any) -> None:

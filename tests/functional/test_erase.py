@@ -821,7 +821,7 @@ class TestSteps:
         monkeypatch.setattr(erase.erasing, "BATCH", 4)
         world.publish(*(canary(n) for n in range(30)))
         erasure_id = world.ask_erasure(actor=GONE)
-        put, now = erase.handler.TombstoneStore.put, [0.0]
+        put, now = erase.handler.TombstoneStore.put, [clock.monotonic()]
         monkeypatch.setattr(clock, "monotonic", lambda: now[0])
 
         def slow(store: Any, partition: str, gone: Any) -> None:

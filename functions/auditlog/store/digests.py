@@ -7,7 +7,7 @@
     active                <partition>/<slot>    something was written in that span of five minutes
 
 Writers only insert here, what nobody changes afterwards: marks, and that they are
-active. Only `seal` writes digests, and only it and `retain` remove anything.
+active. Only `seal` writes digests, and only it, `retain` and `erase` remove anything.
 Everything is derived from the log: without this table answers cost more, and are
 the same.
 """

@@ -8,7 +8,8 @@
     s    true where the record has no description, so that an answer needs a summary
     ttl  when DynamoDB may delete it, seconds; absent where the org keeps for ever
 
-Items are inserted once and never changed: the first writer wins. What digests
+Items are inserted once: the first writer wins. After that only an erasure changes
+what one says (`tombstones.py`), and `retain` when it expires. What digests
 rely on (`digest.py`) is kept here, by whoever inserts: late events are marked
 before they are written, and no write goes unmarked that took too long.
 """

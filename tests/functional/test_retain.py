@@ -14,6 +14,7 @@ from auditlog.event import Rules, admit, id_time
 from auditlog.orgs import Deletion, Org
 from retain.run import Told
 from tests.functional.conftest import Context, Watched, World, events_at, sample
+from tests.functional.memory_dynamodb import MemoryDynamoDB
 from tests.functional.test_retention_model import CrashError, Log
 
 LONG = Context(900_000)
@@ -160,7 +161,10 @@ def test_a_purge_of_nothing_is_not_recorded(world: World) -> None:
     assert purges(world, "brief", key) == []
 
 
-def test_what_is_overdue_is_said_with_the_name_of_the_org(world: World, logged: Any) -> None:
+def test_what_is_overdue_is_said_with_the_name_of_the_org(
+    world: World, logged: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(trail, "_PATIENCE", 0.1)
     world.org("brief", retention_days=30)
     old = clock.now() - 50 * clock.DAY
     store(world, "brief", 30, old)
@@ -206,6 +210,7 @@ def test_two_runs_do_not_work_on_one_org_and_a_dead_one_has_it_for_sixteen_minut
 
 
 def test_in_the_steady_state_counts_are_exact_whatever_ttl_does(world: World) -> None:
+    world.dynamodb = MemoryDynamoDB()  # it runs 144 times
     log = Log(world, 1, ((0, 1),), seed=2)
     log.publish([n * clock.HOUR // 2 for n in range(48)], 0)
     for _ in range(6):
@@ -329,3 +334,34 @@ def test_the_settings_show_how_far_it_is(world: World) -> None:
     assert (shown()["removed"], shown()["behind"], shown()["purge"]) == (5, False, None)
     change = world.call("PATCH", "/v1/orgs/brief/settings", key=key, body={"retention_days": 10})
     assert change.json["retention"]["state"] == "working"
+
+
+def test_a_hold_keeps_also_what_carries_an_older_expiry_and_is_seen_by_nobody(
+    world: World,
+) -> None:
+    log = Log(world, 30, ((0, 1),), seed=7)
+    log.publish([29 * clock.DAY] * 10, 0)
+    log.wait(9 * clock.DAY)
+    log.change(None, hold=False)  # they are past their time, and TTL has not been there
+    log.change(None, hold=True)
+    log.wait(15 * clock.MINUTE)
+    log.run()
+    log.check()
+    log.expire(1.0)
+    log.check()
+    assert len(log._rows()) == 10
+
+
+def test_a_retention_that_comes_back_at_once_does_not_make_a_count_exact(world: World) -> None:
+    log = Log(world, 30, ((0, 1),), seed=8)
+    log.publish([29 * clock.DAY + n * clock.MINUTE for n in range(60)], 0)
+    log.wait(8 * clock.DAY - clock.HOUR)
+    log.run()
+    log.change(90, hold=False)
+    log.wait(clock.SECOND)
+    log.change(30, hold=False)
+    for _ in range(12):
+        log.wait(20 * clock.MINUTE)
+        log.expire(1.0)
+        log.run()
+    log.account()

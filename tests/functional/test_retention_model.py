@@ -1,7 +1,8 @@
 """Retention against a model: random policies, holds, late events, clocks, crashes and changes.
 
-DynamoDB is dynoxide's, which has no TTL: the model plays it, with any part of what
-it may delete, as late or as early as it may be.
+DynamoDB is one in memory for most lives, since they make thousands of calls, and
+dynoxide's for some. Neither has a TTL: the model plays it, with any part of what it
+may delete, as late or as early as it may be.
 """
 
 import itertools
@@ -17,11 +18,11 @@ from hypothesis import strategies as st
 
 from auditlog import bootstrap, clock, intake, trail
 from auditlog.catalog import Catalog
-from auditlog.errors import ConflictError
+from auditlog.errors import ConflictError, UnavailableError
 from auditlog.event import InvalidEventError, NewEvent, admit, id_time
 from auditlog.orgs import Org
 from auditlog.policy import Policy
-from auditlog.purges import Progress, Purge
+from auditlog.purges import Progress, Purge, Step
 from auditlog.retention import TTL_PATIENCE
 from auditlog.span import Span
 from auditlog.store.control import ControlStore
@@ -33,13 +34,13 @@ from retain.case import Stores
 from retain.purge import line
 from retain.run import LEASE, Told, run
 from tests.functional.conftest import World, an_event
+from tests.functional.memory_dynamodb import MemoryDynamoDB
 
 START = clock.parse("2026-01-15T10:20:30Z")
 CATALOG = Catalog.default()
 MINUTE, HOUR, DAY = clock.MINUTE, clock.HOUR, clock.DAY
 #: TTL's clock is ahead of ours by this.
 AHEAD = 4 * MINUTE
-EXAMPLES = 15
 RETENTIONS = [None, 1, 2, 5, 30, 90]
 
 _names = itertools.count(1)
@@ -85,17 +86,20 @@ class Watching(RetentionStore):
 
     def save(self, progress: Progress, lease: int) -> None:
         super().save(progress, lease)
+        self._see(progress)
+
+    def take(self, org: str, now: int, until: int) -> Progress | None:
+        taken = super().take(org, now, until)
+        if taken is not None:
+            self._see(taken)  # whoever had it before may have died right after it was saved
+        return taken
+
+    def _see(self, progress: Progress) -> None:
         had = self.before.get(progress.org, progress)
         if progress.recorded_to > had.recorded_to:
             assert progress.purges == had.purges[1:]
             self.ended.append(had.purges[0])
         self.before[progress.org] = progress
-
-    def take(self, org: str, now: int, until: int) -> Progress | None:
-        taken = super().take(org, now, until)
-        if taken is not None:
-            self.before[org] = taken
-        return taken
 
 
 class Log:
@@ -114,6 +118,7 @@ class Log:
         self.in_flight: list[tuple[int, list[NewEvent]]] = []
         self.recorded: dict[str, dict[str, Any]] = {}
         self.ended: list[Purge] = []
+        self.progress: dict[str, Progress] = {}
         self.purged_before = self.purged_at = 0
         self.deleted = 0
 
@@ -148,14 +153,14 @@ class Log:
         else:
             self._insert(new)
 
-    def publish_at_the_edge(self, offset: int, delay: int) -> None:
+    def publish_at_the_edge(self, offset: int, delay: int, *, stays: bool = False) -> None:
         """Publish what is only just taken, after so long a way."""
         policy = self.policy
         judged_at = self.now - delay
         kept = policy.retention_days
         oldest = 0 if kept is None else judged_at - kept * DAY
         edge = max(oldest, policy.refused_before(self.now)) + offset
-        self.publish([self.now - edge], delay)
+        self.publish([self.now - edge], delay, stays=stays)
 
     def _insert(self, new: list[NewEvent]) -> None:
         if not new:
@@ -217,7 +222,7 @@ class Log:
         """One run, with what happens at which of its calls, and time for so many."""
         client = Client(self.world.dynamodb, self.tick, happens or {})
         progress = Watching(client, self.world.control_table)  # type: ignore[arg-type]
-        progress.ended, progress.before = self.ended, {}
+        progress.ended, progress.before = self.ended, self.progress
         stores = Stores(
             control=ControlStore(client, self.world.control_table),  # type: ignore[arg-type]
             log=SmallPages(client, self.world.events_table, sleep=lambda _: None),  # type: ignore[arg-type]
@@ -257,7 +262,13 @@ class Log:
         self.purged_before, self.purged_at = policy.purged_before, policy.purged_at(self.now)
         if self._is_kept(policy):
             assert self.there <= there, f"gone under a hold: {self.there - there}"
-        self.there = there if policy.hold and policy.hold.effective_at else set()
+        for purge in (
+            RetentionStore(self.world.dynamodb, self.world.control_table).get(self.name).purges
+        ):
+            if purge.step is Step.WAIT and purge.policy_at == policy.changed_at:
+                # What was counted of stands: nothing comes to it any more.
+                assert purge.until <= policy.refused_before(self.now)
+        self.there = there if self._is_kept(policy) else set()
 
     def _is_kept(self, policy: Policy) -> bool:
         lost = any(each.lost_before(self.now) for each in policy.former)
@@ -340,7 +351,12 @@ regular = [
     st.tuples(st.just("run"), happenings, st.sampled_from([5, 12, 30, 10_000]), st.integers(1, 40)),
     st.tuples(st.just("days"), st.integers(1, 9)),
     st.tuples(st.just("hours"), st.integers(2, 9)),
-    st.tuples(st.just("hours"), st.integers(2, 9)),
+    st.tuples(st.just("held"), st.integers(0, 31 * DAY), st.sampled_from(RETENTIONS)),
+    st.tuples(
+        st.just("overlap"), st.integers(0, 31 * DAY), st.sampled_from(RETENTIONS), st.booleans()
+    ),
+    st.tuples(st.just("shorter"), st.sampled_from([1, 2, 5])),
+    st.tuples(st.just("steady"), st.sampled_from([1, 2])),
 ]
 lives = st.one_of(
     st.lists(st.one_of(regular), min_size=5, max_size=16),
@@ -372,14 +388,22 @@ def run_disturbed(log: Log, happens: dict[int, Any], calls: int, saved_every: in
     told = {number: happening(log, what) for number, what in happens.items()}
     try:
         log.run(told, calls=calls, saved_every=saved_every)
-    except CrashError:
-        event("crashed")
+    except (CrashError, UnavailableError) as error:
+        event(type(error).__name__)
+
+
+def live(log: Log) -> None:
+    """A run as they are: something may happen to it."""
+    what = log.random.choice(["crash", "crash after", "busy", "expire", "nothing", "nothing"])
+    calls = log.random.choice([6, 10_000, 10_000, 10_000])
+    happens = {log.random.randrange(1, 16): what}
+    run_disturbed(log, happens, calls, log.random.choice([1, 3, 10_000]))
 
 
 def live_days(log: Log, number: int) -> None:
     for _ in range(number):
         log.wait(DAY)
-        log.run()
+        live(log)
     log.expire(0.5)
 
 
@@ -388,7 +412,7 @@ def live_hours(log: Log, number: int) -> None:
     for _ in range(number):
         log.wait(45 * MINUTE)
         log.expire(0.5)
-        log.run()
+        live(log)
 
 
 def crowd(log: Log, days: int) -> None:
@@ -396,6 +420,71 @@ def crowd(log: Log, days: int) -> None:
     later = [log.random.randrange(6 * HOUR) for _ in range(40)]
     kept = log.policy.retention_days or 30
     log.publish([max(0, kept - days) * DAY + each for each in later], 0)
+
+
+def held(log: Log, delay: int, days: int | None) -> None:
+    """A hold that comes to be effective, what arrives late under it, and its end."""
+    crowd(log, 0)
+    log.change(log.policy.retention_days, hold=True)
+    log.wait(15 * MINUTE)
+    log.run()
+    log.publish_at_the_edge(MINUTE, delay)
+    log.check()
+    for _ in range(3):
+        log.wait(DAY)
+        log.expire(1.0)
+        log.check()
+        live(log)
+        log.wait(LEASE)
+        live(log)
+    log.change(days, hold=False)
+
+
+def overlap(log: Log, delay: int, days: int | None, hold: bool) -> None:
+    """Somebody writes by the settings of before a change, and a run is at once after it."""
+    for number in range(3):
+        log.publish_at_the_edge(number * HOUR, delay, stays=True)
+    log.change(days, hold=hold)
+    live(log)
+    log.land()
+    for _ in range(4):
+        log.wait(20 * MINUTE)
+        live(log)
+    for _ in range(3):
+        log.wait(DAY)
+        log.expire(1.0)
+        log.check()
+        live(log)
+
+
+def shorter(log: Log, days: int) -> None:
+    """A log that TTL leaves alone for long, and then does not."""
+    log.change(90, hold=False)
+    log.publish([log.random.randrange(80 * DAY) for _ in range(40)], 0)
+    log.wait(HOUR)
+    log.run()
+    log.change(days, hold=False)
+    for _ in range(4):
+        log.wait(20 * MINUTE)
+        log.expire(1.0)
+        live(log)
+
+
+def steady(log: Log, days: int) -> None:
+    """Events that come to their end while it runs all the time; some arrive as late as can be."""
+    log.change(days, hold=False)
+    log.wait(HOUR)
+    log.publish([log.random.randrange(6 * HOUR) for _ in range(40)], 0)
+    for _ in range(days + 6):
+        log.wait(DAY)
+        log.run()
+    log.wait(17 * HOUR)
+    for number in range(14):
+        live(log)
+        log.publish_at_the_edge(number * MINUTE, 20 * DAY)
+        log.wait(40 * MINUTE)
+        log.expire(1.0)
+        log.check()
 
 
 DO: dict[str, Callable[..., None]] = {
@@ -408,6 +497,10 @@ DO: dict[str, Callable[..., None]] = {
     "days": live_days,
     "hours": live_hours,
     "crowd": crowd,
+    "held": held,
+    "overlap": overlap,
+    "shorter": shorter,
+    "steady": steady,
 }
 
 
@@ -419,19 +512,22 @@ def lived(world: World, monkeypatch: pytest.MonkeyPatch) -> World:
     return world
 
 
-@settings(
-    max_examples=EXAMPLES,
+LIFE: dict[str, Any] = {
+    "days": st.sampled_from(RETENTIONS),
+    "shards": layouts,
+    "life": lives,
+    "seed": st.integers(0, 1_000),
+}
+FEW = settings(
+    max_examples=3,
     deadline=None,
     suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
 )
-@given(
-    days=st.sampled_from(RETENTIONS),
-    shards=layouts,
-    life=lives,
-    seed=st.integers(0, 1_000),
-)
-def test_a_life(lived: World, days: int | None, shards: Any, life: list[Any], seed: int) -> None:
-    log = Log(lived, days, shards, seed)
+MANY = settings(FEW, max_examples=80)
+
+
+def is_true_of(world: World, days: int | None, shards: Any, life: list[Any], seed: int) -> None:
+    log = Log(world, days, shards, seed)
     for step in life:
         note(f"{clock.text(log.now)} {step}")
         DO[step[0]](log, *step[1:])
@@ -440,3 +536,16 @@ def test_a_life(lived: World, days: int | None, shards: Any, life: list[Any], se
     log.settle()
     for purge in log.ended:
         event(f"events: {purge.events > 0}, at least: {purge.at_least}")
+
+
+@MANY
+@given(**LIFE)
+def test_a_life(lived: World, **life: Any) -> None:
+    lived.dynamodb = MemoryDynamoDB()
+    is_true_of(lived, **life)
+
+
+@FEW
+@given(**LIFE)
+def test_a_life_on_an_engine(lived: World, **life: Any) -> None:
+    is_true_of(lived, **life)

@@ -358,7 +358,7 @@ def _time_faults(raw: object, rules: Rules) -> Iterator[Fault]:
         detail = f"older than the {rules.retention_days} days for which this org keeps its events"
         yield Fault(detail, pointer="/occurred_at")
     elif 0 <= occurred_at < rules.purged_before:
-        detail = "of a time of which this org's log was purged already, before "
+        detail = "of a time of which this org's log is purged, or will be in hours: before "
         yield Fault(detail + clock.text(rules.purged_before), pointer="/occurred_at")
 
 

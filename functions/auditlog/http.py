@@ -1,4 +1,4 @@
-"""The HTTP side of a function: routing, authentication, and errors as RFC 9457.
+"""The HTTP side of a function: routing, admission, and errors as RFC 9457.
 
 Only the functions behind the API import this. A handler is given a `Request`
 that is authenticated already, and returns an `Answer`; whatever it raises is
@@ -18,7 +18,8 @@ from aws_lambda_powertools.event_handler import APIGatewayHttpResolver, Response
 from aws_lambda_powertools.event_handler.exceptions import NotFoundError as NoRouteError
 from aws_lambda_powertools.utilities.typing import LambdaContext
 
-from auditlog import clock, keys
+from auditlog import clock
+from auditlog.authentication import Authentication
 from auditlog.callers import Caller
 from auditlog.errors import (
     Fault,
@@ -29,10 +30,8 @@ from auditlog.errors import (
     ProblemError,
     TooLargeError,
     UnauthenticatedError,
-    UnavailableError,
 )
 from auditlog.event import MAX_USER_AGENT
-from auditlog.keys import Key
 from auditlog.orgs import Org
 from auditlog.problems import internal, problem
 from auditlog.routes import ROUTES, Route
@@ -41,19 +40,15 @@ from auditlog.store import aws
 from auditlog.store.control import ControlStore
 from auditlog.telemetry import count, logger
 
-#: A revoked key is still taken by a container that has it cached, for this long.
-KEY_CACHED_FOR = 30.0
-_MOST_CACHED = 1_000
 _MOST_PARAMETERS = 1_000
 _WITHIN_ORG = re.compile(r"/(?:v1/orgs|api/organizations)/([^/]*)")
-_BEARER = re.compile(r"[Bb][Ee][Aa][Rr][Ee][Rr] +(\S+)")
 MAX_ACTOR_LENGTH = 256
 _REPLACED = "\ufffd"
 
 
 @dataclass(frozen=True, slots=True)
 class Request:
-    """A request that was let in. `path` holds the template's variables.
+    """A request that was let in, to an org that is there. `path` holds the template's variables.
 
     The body is read first: where it is too large, that is what the caller is told.
     """
@@ -62,12 +57,20 @@ class Request:
     path: Mapping[str, str]
     headers: Mapping[str, str]
     caller: Caller | None
+    _org_settings: Org | None = field(repr=False)
     _event: Mapping[str, Any] = field(repr=False)
 
     @property
     def org(self) -> str:
         """The org of the path, which is the caller's own."""
         return self.path["org"]
+
+    @property
+    def org_settings(self) -> Org:
+        """The org of the path as it was when the request was let in."""
+        if self._org_settings is None:
+            raise NotFoundError("No such org.")
+        return self._org_settings
 
     @property
     def id(self) -> str:
@@ -166,10 +169,7 @@ class Api:
         now: Callable[[], int] = clock.now,
         monotonic: Callable[[], float] = clock.monotonic,
     ) -> None:
-        self._now = now
-        self._monotonic = monotonic
-        self._cached: dict[str, tuple[float, Key]] = {}
-        self._said_used: dict[str, int] = {}
+        self.authentication = Authentication(now=now, monotonic=monotonic)
         self._resolver = APIGatewayHttpResolver()
         self._resolver.exception_handler(Exception)(self._failed)
         self._resolver.exception_handler(NoRouteError)(self._no_route)
@@ -180,11 +180,8 @@ class Api:
         return ControlStore(aws.dynamodb(), SETTINGS.control_table)
 
     def org(self, request: Request) -> Org:
-        """The org of a request, with its settings; one read unit."""
-        org = self.control.org(request.org)
-        if org is None:
-            raise NotFoundError("No such org.")
-        return org
+        """The org of a request, with its settings, as it is now; one read unit."""
+        return self._found(request.org)
 
     def route(
         self, route: Route
@@ -221,71 +218,22 @@ class Api:
     def _admit(self, route: Route, path: Mapping[str, str]) -> Request:
         event = self._resolver.current_event.raw_event
         headers = _headers(event)
-        caller = None
-        if not route.public:
-            caller = self._authenticated(headers, path.get("org"))
-            if route.grant is not None and route.grant not in caller.grants:
-                raise ForbiddenError(f"The credential lacks the grant {route.grant.value}.")
-            self._say_used(caller)
-        return Request(route, path, headers, caller, event)
+        if route.public:
+            return Request(route, path, headers, None, None, event)
+        caller, org = self.authentication.caller(headers, path.get("org")), None
+        if "org" in path and caller.org is not None:
+            # A key may be there for a while after its org has gone, and an issuer may
+            # name one that is not here.
+            org = self._found(path["org"])
+        if route.grant is not None and route.grant not in caller.grants:
+            raise ForbiddenError(f"The credential lacks the grant {route.grant.value}.")
+        self.authentication.say_used(caller)
+        return Request(route, path, headers, caller, org, event)
 
-    def _authenticated(self, headers: Mapping[str, str], org: str | None) -> Caller:
-        """Who sent a request: a credential of `org` where the path names one, or the platform's."""
-        given = _BEARER.fullmatch(headers.get("authorization", "").strip())
-        if given is None:
-            raise UnauthenticatedError("Send Authorization: Bearer, with a key of the org.")
-        issuer = SETTINGS.oidc_issuer
-        if issuer is not None and "." in given[1]:  # No key has one, and every token two.
-            caller = self._of_token(given[1], issuer, org)
-        else:
-            caller = self._of_key(given[1])
-        if org is not None and caller.org is not None and org != caller.org:
+    def _found(self, name: str) -> Org:
+        found = self.control.org(name)
+        if found is None:
             raise NotFoundError("No such org.")
-        return caller
-
-    def _of_token(self, token: str, issuer: str, org: str | None) -> Caller:
-        from auditlog.trust import trust  # noqa: PLC0415 -- a key does not wait for it to load
-
-        caller = trust(issuer).caller(token, org=org, now=self._now())
-        # An issuer may name an org that is not here, or not any more; a key goes with its
-        # org. One read unit.
-        if org is not None and org == caller.org and self.control.org(org) is None:
-            raise NotFoundError("No such org.")
-        return caller
-
-    def _of_key(self, credential: str) -> Caller:
-        key_id = keys.key_id(credential)
-        key = None if key_id is None else self._key(key_id)
-        if key is None or not key.opens(credential):
-            raise UnauthenticatedError("The credential is not a key that is known here.")
-        if not key.is_live(self._now()):
-            raise UnauthenticatedError("The key has expired.")
-        return Caller.of_key(key)
-
-    def _say_used(self, caller: Caller) -> None:
-        """Notes the hour of a key's last use: one write a container, key and hour."""
-        hour, key_id = self._now() // clock.HOUR * clock.HOUR, caller.credential["id"]
-        if caller.credential["type"] != "api_key" or self._said_used.get(key_id) == hour:
-            return
-        try:
-            self.control.say_used(caller.org or keys.PLATFORM, key_id, hour)
-        except UnavailableError:
-            return  # The next request says it.
-        if len(self._said_used) >= _MOST_CACHED:
-            self._said_used.clear()
-        self._said_used[key_id] = hour
-
-    def _key(self, key_id: str) -> Key | None:
-        now = self._monotonic()
-        until, key = self._cached.get(key_id, (0.0, None))
-        if key is not None and now < until:
-            return key
-        self._cached.pop(key_id, None)
-        found = self.control.key(key_id)
-        if found is not None:
-            if len(self._cached) >= _MOST_CACHED:
-                self._cached.clear()
-            self._cached[key_id] = (now + KEY_CACHED_FOR, found)
         return found
 
     def _no_route(self, _error: NoRouteError) -> Response[Any]:
@@ -295,7 +243,7 @@ class Api:
             matching = [r for r in ROUTES if _template(r.path).fullmatch(event["rawPath"])]
             within = _WITHIN_ORG.match(event["rawPath"])
             if within or any(not route.public for route in matching):
-                self._authenticated(_headers(event), within and within[1])
+                self.authentication.caller(_headers(event), within and within[1])
             if matching and http["method"] not in {route.method for route in matching}:
                 raise MethodNotAllowedError(
                     f"{http['method']} is not a method of this path.",

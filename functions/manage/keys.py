@@ -14,7 +14,7 @@ from manage.door import api, record, target_of, time
 def create_key(request: Request) -> Answer:
     """Makes a key; its secret is in this answer and nowhere else."""
     asked = shapes.body(bodies.NEW_KEY, request.body(bodies.MAX_BYTES))
-    now, org = clock.now(), api.org(request)
+    now, org = clock.now(), request.org_settings
     expires_at = clock.parse(asked["expires_at"]) if "expires_at" in asked else None
     if expires_at is not None and expires_at <= now:
         fault = Fault("a time that has passed already", pointer="/expires_at")
@@ -49,7 +49,7 @@ def list_keys(request: Request) -> Answer:
 def rotate_key(request: Request) -> Answer:
     """Makes a key in the place of another, which stays good for the overlap and then expires."""
     asked = shapes.body(bodies.ROTATION, request.body(bodies.MAX_BYTES))
-    now, org = clock.now(), api.org(request)
+    now, org = clock.now(), request.org_settings
     old = _found(request)
     if not old.is_live(now):
         raise ConflictError("The key has expired; make a new one.")
@@ -75,7 +75,7 @@ def rotate_key(request: Request) -> Answer:
 @api.route(routes.REVOKE_KEY)
 def revoke_key(request: Request) -> Answer:
     """Revokes a key, also the one that asks."""
-    now, org, key = clock.now(), api.org(request), _found(request)
+    now, org, key = clock.now(), request.org_settings, _found(request)
     record(request, org, trail.KEY_REVOKE, key.id, now, targets=[target_of(key)])
     api.control.delete_key(org.name, key.id)
     return Answer(204)

@@ -14,7 +14,7 @@ from manage.door import api, record, target_of, time
 def create_session(request: Request) -> Answer:
     """Opens a session; its token is in this answer and nowhere else."""
     asked = shapes.body(bodies.NEW_SESSION, request.body(bodies.MAX_BYTES))
-    now, org = clock.now(), api.org(request)
+    now, org = clock.now(), request.org_settings
     person = Person(asked["actor"]["id"], asked["actor"].get("name"))
     minutes = asked.get("minutes", keys.DEFAULT_SESSION_MINUTES)
     minted = keys.mint(
@@ -45,7 +45,7 @@ def list_sessions(request: Request) -> Answer:
 @api.route(routes.REVOKE_SESSION)
 def revoke_session(request: Request) -> Answer:
     """Ends a session before its time."""
-    now, org, session_id = clock.now(), api.org(request), request.path["session_id"]
+    now, org, session_id = clock.now(), request.org_settings, request.path["session_id"]
     found = api.control.key(session_id) if len(session_id) == keys.ID_LENGTH else None
     if found is None or found.org != org.name or found.person is None:
         raise NotFoundError("No such session.")

@@ -26,7 +26,7 @@ _TRIES = 5
 @api.route(routes.SHOW_SETTINGS)
 def show_settings(request: Request) -> Answer:
     """The settings as they are, with how far `retain` has got."""
-    return _answer(api.org(request))
+    return _answer(request.org_settings)
 
 
 @api.route(routes.CHANGE_SETTINGS)

@@ -29,7 +29,7 @@ def publish(request: Request) -> Answer:
     body = request.body(intake.MAX_BODY_BYTES)
     now, deadline = clock.now(), clock.monotonic() + PATIENCE
     submission = intake.read(body)
-    org = api.org(request)
+    org = request.org_settings
     rules = intake.rules(org, _catalog, judged_at=now, now=now)
     secret = aws.secret(SETTINGS.salt_secret_arn)
     judged = intake.judge(submission, rules, secret)

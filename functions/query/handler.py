@@ -76,7 +76,7 @@ def search(request: Request) -> Answer:
     wanted = filters.parse(request.query, _catalog, hidden_by_default=True)
     order, limit = parameters.order(request), parameters.limit(request)
     explains, token = parameters.explain(request), parameters.one(request, "cursor")
-    org, now = api.org(request), clock.now()
+    org, now = request.org_settings, clock.now()
     span = plan.span_of(wanted, org.policy.shown_from(now))
     # Nothing is dated later than that, whatever the writers' clocks say; and a change
     # of shards that lies ahead has nothing to show yet.
@@ -113,7 +113,7 @@ def count_over_time(request: Request) -> Answer:
     deadline = clock.monotonic() + PATIENCE
     wanted = filters.parse(request.query, _catalog, hidden_by_default=True)
     interval = parameters.interval(request)
-    org, now, reader = api.org(request), clock.now(), Reader(_events())
+    org, now, reader = request.org_settings, clock.now(), Reader(_events())
     oldest = max(wanted.since, org.policy.shown_from(now))
     until = max(oldest, min(wanted.until, now + MAX_AHEAD))
     span = Span.between(oldest, until)
@@ -136,7 +136,7 @@ def count_over_time(request: Request) -> Answer:
 def event(request: Request) -> Answer:
     """One event by its id; also of a hidden type, never one past its time."""
     event_id = request.path["event_id"]
-    org = api.org(request)
+    org = request.org_settings
     found = None
     if is_id(event_id) and id_time(event_id) >= org.policy.shown_from(clock.now()):
         found = _events().get(org.layout.partition(event_id), event_id)

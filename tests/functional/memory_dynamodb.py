@@ -1,8 +1,8 @@
 """A DynamoDB in this process, for tests that make more calls than any engine answers in time.
 
 It knows the few requests that `retain` and the writers of events make, in exactly the
-words in which they make them, and raises on any other. What it answers is checked
-against dynoxide by running the same lives on both.
+words in which they make them, and raises on any other. A few lives are run on dynoxide
+too, so that what it answers is not its own invention.
 """
 # ruff: noqa: N803 -- the names are boto3's
 

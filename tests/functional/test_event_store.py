@@ -236,37 +236,6 @@ class TestRead:
             assert world.log.get("umbrella", row.id) is None
 
 
-class TestDelete:
-    def test_deletes_the_span_and_no_more_and_may_be_repeated(self, world: World) -> None:
-        events = [new(NOON + n) for n in range(260)]
-        insert(world, [*events, new(NOON, org="umbrella")])
-        span, deadline = Span.between(0, NOON + 230), clock.monotonic() + 30
-        assert world.log.delete_span(ORG, span, deadline=deadline) == (230, True)
-        assert world.log.delete_span(ORG, span, deadline=deadline) == (0, True)
-        assert len(world.rows()) == 31
-
-    def test_stops_at_the_deadline(self, world: World) -> None:
-        insert(world, [new(NOON + n) for n in range(210)])
-        looks = iter([0.0, 10.0])
-        store = EventStore(
-            world.dynamodb,
-            world.events_table,
-            world.digests_table,
-            monotonic=lambda: next(looks),
-        )
-        gone, complete = store.delete_span(ORG, ALL, deadline=5.0)
-        assert 0 < gone < 210
-        assert not complete
-        assert len(world.rows()) == 210 - gone
-
-    def test_what_a_busy_table_leaves_is_said_to_be_left(self, world: World) -> None:
-        def lost(name: str, _number: int, _call: Any) -> Any:
-            raise ClientError({"ResponseMetadata": {"HTTPStatusCode": 503}}, name)  # type: ignore[typeddict-item] -- as little as may come
-
-        world.dynamodb = Watched(world.dynamodb, lost)
-        assert world.log.delete_span(ORG, ALL, deadline=clock.monotonic() + 1) == (0, False)
-
-
 def test_a_span_of_ids_holds_the_first_id_of_its_microsecond(world: World) -> None:
     record = Record(first_id(NOON), "repo.create", NOON, described=True, data=b"{}")
     insert(world, [NewEvent(ORG, record, NOON, None)])

@@ -54,7 +54,9 @@ def test_the_hour_of_its_last_use_is_known_and_costs_one_write_an_hour(
     sound = world.dynamodb
     world.dynamodb = Watched(sound, watch)
     for moment, written in ((5, 1), (3_599, 1), (3_600, 2), (7_199, 2)):
-        monkeypatch.setattr(query.handler.api, "_now", lambda at=moment: start + at * clock.SECOND)
+        monkeypatch.setattr(
+            query.handler.api.authentication, "_now", lambda at=moment: start + at * clock.SECOND
+        )
         assert world.search(key=made["secret"]).status == 200
         assert len(writes) == written
     world.dynamodb = sound
@@ -106,7 +108,7 @@ def test_both_are_good_for_the_overlap_and_then_only_the_new_one(
     ends_at = clock.parse(shown["expires_at"])
     assert ends_at - clock.parse(new["created_at"]) == 600 * clock.SECOND
     for moment, good in ((ends_at - 1, True), (ends_at, False)):
-        monkeypatch.setattr(query.handler.api, "_now", lambda at=moment: at)
+        monkeypatch.setattr(query.handler.api.authentication, "_now", lambda at=moment: at)
         assert (world.search(key=old["secret"]).status == 200) is good
         assert world.search(key=new["secret"]).status == 200
 

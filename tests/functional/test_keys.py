@@ -8,7 +8,7 @@ import pytest
 
 import manage.handler
 import query.handler
-from auditlog import clock, http, keys
+from auditlog import authentication, clock, keys
 from auditlog.errors import ConflictError
 from auditlog.keys import ALL_GRANTS, Grant
 from tests.functional.conftest import ORG, Watched, World, an_event, sample
@@ -90,9 +90,9 @@ def test_a_key_expires(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
     assert made["expires_at"] == clock.text(now + clock.HOUR)
     assert world.search(key=made["secret"]).status == 200
     # The key is in the cache by now; its end holds there too.
-    monkeypatch.setattr(query.handler.api, "_now", lambda: now + clock.HOUR - 1)
+    monkeypatch.setattr(query.handler.api.authentication, "_now", lambda: now + clock.HOUR - 1)
     assert world.search(key=made["secret"]).status == 200
-    monkeypatch.setattr(query.handler.api, "_now", lambda: now + clock.HOUR)
+    monkeypatch.setattr(query.handler.api.authentication, "_now", lambda: now + clock.HOUR)
     world.search(key=made["secret"]).is_problem(401)
 
 
@@ -140,15 +140,15 @@ def test_revocation_takes_hold_within_the_time_of_the_cache_and_that_is_under_a_
     world: World, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     at = [1_000.0]
-    monkeypatch.setattr(query.handler.api, "_monotonic", lambda: at[0])
+    monkeypatch.setattr(query.handler.api.authentication, "_monotonic", lambda: at[0])
     made = create(world)
     assert world.search(key=made["secret"]).status == 200
     world.call("DELETE", f"{PATH}/{made['id']}")
-    at[0] += http.KEY_CACHED_FOR - 0.001
+    at[0] += authentication.KEY_CACHED_FOR - 0.001
     assert world.search(key=made["secret"]).status == 200
     at[0] += 0.002
     world.search(key=made["secret"]).is_problem(401)
-    assert http.KEY_CACHED_FOR < 60
+    assert authentication.KEY_CACHED_FOR < 60
 
 
 def test_a_cached_key_is_not_looked_up_and_its_secret_is_still_compared(world: World) -> None:
@@ -166,10 +166,10 @@ def test_a_cached_key_is_not_looked_up_and_its_secret_is_still_compared(world: W
 def test_the_cache_of_keys_does_not_grow_without_end(world: World) -> None:
     for _ in range(3):
         world.call("GET", "/v1/event-types", key=world.key(Grant.EVENTS_READ))
-    cached = query.handler.api._cached
+    cached = query.handler.api.authentication._cached
     cached.update({f"k{i}": (0.0, next(iter(cached.values()))[1]) for i in range(2_000)})
     world.call("GET", "/v1/event-types", key=world.key(Grant.EVENTS_READ))
-    assert len(cached) <= http._MOST_CACHED
+    assert len(cached) <= authentication._MOST_CACHED
 
 
 @pytest.mark.parametrize("key_id", ["x", "a" * 12, "a" * 13, "%2e%2e", "key", "ø" * 12])
@@ -191,7 +191,7 @@ def test_a_key_of_another_org_cannot_be_revoked(world: World) -> None:
 def test_a_key_may_revoke_itself(world: World) -> None:
     key_id = keys.key_id(world.admin_key)
     assert world.call("DELETE", f"{PATH}/{key_id}").status == 204
-    manage.handler.api._cached.clear()
+    manage.handler.api.authentication._cached.clear()
     world.call("GET", PATH).is_problem(401)
 
 

@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 
 import query.handler
-from auditlog import clock, http, trail
+from auditlog import authentication, clock, trail
 from tests.functional.conftest import ORG, World, an_event
 
 PATH = f"/v1/orgs/{ORG}/sessions"
@@ -52,9 +52,9 @@ def test_what_is_answered_and_listed(world: World) -> None:
 def test_it_ends_by_itself(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
     made = opened(world, minutes=15)
     ends_at = clock.parse(made["expires_at"])
-    monkeypatch.setattr(query.handler.api, "_now", lambda: ends_at - 1)
+    monkeypatch.setattr(query.handler.api.authentication, "_now", lambda: ends_at - 1)
     assert world.search(key=made["token"]).status == 200
-    monkeypatch.setattr(query.handler.api, "_now", lambda: ends_at)
+    monkeypatch.setattr(query.handler.api.authentication, "_now", lambda: ends_at)
     world.search(key=made["token"]).is_problem(401)
     stored = [row for row in world.rows(world.control_table) if made["id"] in str(row)]
     assert {int(row["ttl"]["N"]) for row in stored} == {(ends_at + clock.DAY) // clock.SECOND}
@@ -64,11 +64,11 @@ def test_revoked_it_ends_within_the_time_of_the_cache(
     world: World, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     at = [1_000.0]
-    monkeypatch.setattr(query.handler.api, "_monotonic", lambda: at[0])
+    monkeypatch.setattr(query.handler.api.authentication, "_monotonic", lambda: at[0])
     made = opened(world)
     assert world.search(key=made["token"]).status == 200
     assert world.call("DELETE", f"{PATH}/{made['id']}").status == 204
-    at[0] += http.KEY_CACHED_FOR
+    at[0] += authentication.KEY_CACHED_FOR
     world.search(key=made["token"]).is_problem(401)
     world.call("DELETE", f"{PATH}/{made['id']}").is_problem(404)
     assert world.call("GET", PATH).json == {"sessions": []}

@@ -312,7 +312,10 @@ def test_a_function_of_the_api_answers_before_the_gateway_gives_up(template: Syn
 
 @pytest.mark.parametrize(
     ("name", "rate", "seconds", "function"),
-    [("everyfifteenminutes", "15 minutes", 900, "retain"), ("everyfiveminutes", "5 minutes", 300, "seal")],
+    [
+        ("everyfifteenminutes", "15 minutes", 900, "retain"),
+        ("everyfiveminutes", "5 minutes", 300, "seal"),
+    ],
 )
 def test_what_is_scheduled_runs_this_often_and_leaves_the_rest_to_the_next_run(
     template: Synthesized, name: str, rate: str, seconds: int, function: str

@@ -219,7 +219,7 @@ class ControlStore:
         """Revokes a key, or session, of this org; `NotFoundError` where it has no such one.
 
         Atomic; four write units. Containers that have it cached go on taking it for
-        as long as `http.KEY_CACHED_FOR` says.
+        as long as `authentication.KEY_CACHED_FOR` says.
         """
         kind = "session" if session else "key"
         places = [(f"org#{org}", f"{kind}#{key_id}"), (f"key#{key_id}", "key")]

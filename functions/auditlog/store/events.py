@@ -186,27 +186,6 @@ class EventStore:
             )
         return _stored(found["Item"]) if "Item" in found else None
 
-    def delete_span(self, partition: str, span: Span, *, deadline: float) -> tuple[int, bool]:
-        """Deletes a partition's events of a span, oldest first; how many, and whether all are gone.
-
-        Idempotent, and stops at `deadline` or where the table is busy: what is
-        left is the next run's. Reads the items (half a read unit for each 4 KB)
-        and costs one write unit for each 1 KB of each.
-        """
-        deleted = 0
-        try:
-            while self._monotonic() < deadline:
-                items, complete = self._query(partition, span, "asc", BATCH * 8)
-                for batch in _batches([item["sk"]["S"] for item in items]):
-                    self._delete_batch(partition, batch, deadline)
-                    deleted += len(batch)
-                if complete:
-                    return deleted, True
-        except UnavailableError:
-            # One org's partition is busy; the others need not wait for it.
-            return deleted, False
-        return deleted, False
-
     def _query(
         self, partition: str, span: Span, order: Order, count: int, *, consistent: bool = False
     ) -> tuple[list[Any], bool]:
@@ -249,35 +228,6 @@ class EventStore:
             "Statement": f'INSERT INTO "{self._table}" VALUE {{{members}}}',
             "Parameters": list(values.values()),
         }
-
-    def _delete_batch(self, partition: str, ids: list[str], deadline: float) -> None:
-        left, attempt = ids, 0
-        while True:
-            left = self._not_deleted(partition, left)
-            if not left:
-                return
-            wait = jittered(attempt)
-            if self._monotonic() + wait >= deadline:
-                raise UnavailableError("The table does not take the deletions now.")
-            self._sleep(wait)
-            attempt += 1
-
-    def _not_deleted(self, partition: str, ids: list[str]) -> list[str]:
-        # By PartiQL, since who may BatchWriteItem may also overwrite.
-        statements: list[Any] = [
-            {
-                "Statement": f'DELETE FROM "{self._table}" WHERE pk = ? AND sk = ?',  # noqa: S608 -- ours, not a caller's
-                "Parameters": [{"S": partition}, {"S": event_id}],
-            }
-            for event_id in ids
-        ]
-        with aws.translated("dynamodb:BatchExecuteStatement"):
-            answers = self._client.batch_execute_statement(Statements=statements)["Responses"]
-        codes = [answer.get("Error", {}).get("Code") for answer in answers]
-        for code in codes:
-            if code is not None and code not in aws.PASSING:
-                raise StoreError(f"dynamodb:PartiQLDelete: {code}")
-        return [i for i, code in zip(ids, codes, strict=True) if code is not None]
 
 
 def jittered(attempt: int) -> float:

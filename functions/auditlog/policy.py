@@ -33,8 +33,11 @@ SETTLED = 2 * clock.MINUTE
 AHEAD = 2 * clock.DAY
 #: What is about to expire is counted first; nothing so near to its expiry is taken.
 COUNTED_AHEAD = 4 * clock.HOUR
-#: Retentions that events may still carry an expiry of. Each is read with the org.
+#: Retentions, but for the one in force, that events may still carry an expiry of. Each is
+#: read with the org.
 MAX_FORMER = 20
+#: With more of them `retain` does not wait until an expiry is near.
+_CROWDED = MAX_FORMER // 2
 
 
 @dataclass(frozen=True, slots=True)
@@ -163,7 +166,12 @@ class Policy:
 
     def to_be_reached(self, now: int) -> tuple[int, int] | None:
         """The next stretch in which events are to be given the expiry that they have now."""
-        targets = [(e.reached, e.target(now)) for e in self.former if self.to_reach(e)]
+        crowded = len(self.former) > _CROWDED
+        targets = [
+            (each.reached, each.end if crowded else each.target(now))
+            for each in self.former
+            if self.to_reach(each)
+        ]
         return min((each for each in targets if each[0] < each[1]), default=None)
 
     def reached(self, since: int, until: int, now: int) -> "Policy":
@@ -196,8 +204,9 @@ class Policy:
     def changed(self, *, retention_days: int | None, hold_reason: str | None, now: int) -> "Policy":
         """The policy after a change at `now`; itself where nothing is changed.
 
-        `hold_reason` None is no hold. Raises `ValueError` where the retention breaks a
-        rule, or changes more often than `retain` can follow.
+        `hold_reason` None is no hold; one can be placed and released whatever was before.
+        Raises `ValueError` where the retention breaks a rule, or changes more often than
+        `retain` can follow. It can always be none, or one that events still carry.
         """
         before, hold = self.retention_days, None
         if hold_reason is not None:
@@ -209,17 +218,20 @@ class Policy:
         former = {each.days: each for each in self.purged(purged_before).former}
         if before is not None and self.hold is None:
             former[before] = Former(before, now, max(_due(before, now + SKEW), self.carried_from))
+        # All but for the one in force: a hold neither adds to them nor takes any away.
+        others = former.keys() - {retention_days}
+        if retention_days not in {before, None} and len(others) > MAX_FORMER:
+            raise ValueError(
+                "the retention was changed too often: events still carry the expiry of "
+                f"{len(others)} others; change it to one of those, or keep for ever (null) "
+                "until `retain` has given the events another expiry"
+            )
         carried_from = 0
         if retention_days is not None and hold is None:
             # No event is stored with an expiry that is nearer than this.
             carried_from = _due(retention_days, now + COUNTED_AHEAD)
             if retention_days in former:
                 carried_from = min(carried_from, former.pop(retention_days).reached)
-        if len(former) > MAX_FORMER:
-            raise ValueError(
-                "the retention was changed too often: events still carry the expiry of "
-                f"{MAX_FORMER} others; change it again tomorrow, or to one that was in force"
-            )
         ordered = tuple(former[days] for days in sorted(former))
         return Policy(retention_days, hold, purged_before, ordered, now, carried_from)
 

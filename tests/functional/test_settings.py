@@ -216,7 +216,10 @@ def test_a_retention_that_changes_too_often_is_told_so(world: World) -> None:
         assert change(world, retention_days=days).status == 200
     document = change(world, retention_days=MAX_FORMER + 2).is_problem(422)
     assert document["errors"][0]["pointer"] == "/retention_days"
+    for hold in ({"reason": "a case"}, None):
+        assert change(world, hold=hold).status == 200
     assert change(world, retention_days=5).status == 200
+    assert change(world, retention_days=None).status == 200
 
 
 @pytest.fixture

@@ -128,12 +128,50 @@ def test_under_a_hold_what_was_not_purged_is_shown_and_stored_for_ever() -> None
     assert free.expiry(NOW) == expiry(NOW, 30)
 
 
-def test_who_changes_it_too_often_is_told() -> None:
+def at_the_limit() -> Policy:
     policy = Policy(MAX_RETENTION_DAYS)
     for number in range(MAX_FORMER):
         policy = policy.changed(retention_days=3_000 - number, hold_reason=None, now=NOW + number)
     assert len(policy.former) == MAX_FORMER
+    return policy
+
+
+def test_who_changes_it_too_often_is_told() -> None:
+    policy = at_the_limit()
     with pytest.raises(ValueError, match="changed too often"):
         policy.changed(retention_days=1, hold_reason=None, now=NOW + DAY)
     back = policy.changed(retention_days=3_000, hold_reason=None, now=NOW + DAY)
     assert len(back.former) == MAX_FORMER
+
+
+@given(st.lists(st.tuples(st.sampled_from([None, 1, 2_990, 3_000, 3_500]), st.booleans())))
+def test_a_hold_can_be_placed_and_released_however_often_the_retention_was_changed(
+    changed: list[tuple[int | None, bool]],
+) -> None:
+    policy, now = at_the_limit(), NOW + HOUR
+    for kept, hold in [*changed, (None, False)]:
+        now += HOUR
+        for reason in ("why", None):
+            same = policy.changed(retention_days=policy.retention_days, hold_reason=reason, now=now)
+            assert (same.hold is None) == (reason is None)
+        carried = {each.days for each in policy.former}
+        try:
+            policy = policy.changed(
+                retention_days=kept, hold_reason="why" if hold else None, now=now
+            )
+        except ValueError:
+            assert kept is not None
+            assert kept not in carried
+        assert len(policy.former) <= MAX_FORMER + 1
+
+
+@pytest.mark.parametrize("hold", [False, True])
+def test_what_crowds_is_reached_at_once_where_nothing_is_to_go_before(hold: bool) -> None:
+    reason = "why" if hold else None
+    policy = at_the_limit().changed(retention_days=None, hold_reason=reason, now=NOW + HOUR)
+    while stretch := policy.to_be_reached(NOW + 2 * HOUR):
+        policy = policy.reached(*stretch, NOW + 2 * HOUR)
+    assert len(policy.former) <= MAX_FORMER // 2
+    few = Policy(30).changed(retention_days=None, hold_reason=reason, now=NOW)
+    [former] = few.former
+    assert few.to_be_reached(NOW) == (former.reached, former.target(NOW))

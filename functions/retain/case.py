@@ -73,6 +73,10 @@ class Case:
         self.stores.progress.save(progress, self.lease)
         self.progress = progress
 
+    def leave(self, **said: Any) -> None:
+        """Stores how far the org is, and gives it back."""
+        self.stores.progress.leave(replace(self.progress, **said), self.lease)
+
     def note_first(self, purge: Purge) -> None:
         """Stores how far the first purge is."""
         self.note(purges=self.progress.with_first(purge).purges)

@@ -47,6 +47,9 @@ def handler(_event: dict[str, Any], context: LambdaContext) -> dict[str, int]:
         done["deleted"] += told.deleted
         done["extended"] += told.extended
         done["unfinished"] += not told.is_whole
+        if told.error is not None:
+            # Something is wrong with this one, and will be next time: the others have theirs.
+            logger.error("org", org=org.name, exc_info=told.error)
         if told.overdue_since is not None:
             done["overdue"] += 1
             logger.warning("overdue", org=org.name, oldest=clock.text(told.overdue_since))
@@ -66,10 +69,8 @@ def _tried(org: Org, stores: Stores) -> Told | None:
         return None if org.deletion else run(org, stores)
     except UnavailableError:
         return Told()
-    except AuditlogError:
-        # Something is wrong with this one, and will be next time: the others have theirs.
-        logger.exception("org", org=org.name)
-        return Told()
+    except AuditlogError as error:
+        return Told(error=error)
 
 
 def _hand_in(org: Org) -> None:

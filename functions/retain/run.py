@@ -1,11 +1,11 @@
 """One run over one org."""
 
-from contextlib import suppress
-from dataclasses import dataclass, replace
-from typing import Any
+from collections.abc import Generator
+from contextlib import contextmanager
+from dataclasses import dataclass
 
 from auditlog import clock
-from auditlog.errors import ConflictError, UnavailableError
+from auditlog.errors import AuditlogError, ConflictError, UnavailableError
 from auditlog.orgs import Org
 from auditlog.policy import SETTLED
 from retain.case import Case, Stores
@@ -19,51 +19,63 @@ LEASE = 16 * clock.MINUTE
 
 @dataclass(frozen=True, slots=True)
 class Told:
-    """What a run did to an org. `overdue_since` is when the oldest occurred that was to be gone."""
+    """What a run did to an org. `overdue_since` is when the oldest occurred that was to be gone.
+
+    `error` is what it ended with, unless that passes by itself.
+    """
 
     deleted: int = 0
     extended: int = 0
     is_whole: bool = False
     overdue_since: int | None = None
+    error: AuditlogError | None = None
 
 
 def run(org: Org, stores: Stores) -> Told | None:
     """Does what is to be done for an org, as far as the time goes; None where it is nothing.
 
     A table that is busy, another run that has the org and a change of its settings all
-    mean that the next run goes on. Whatever else a store raises ends the run, and the
-    org is free again after `LEASE`.
+    mean that the next run goes on, and so does whatever else a store raises, which is
+    told. What is overdue is looked for in any case. The org is given back; where that
+    fails, or the process dies, it is free again after `LEASE`.
 
     Where nothing is due: two write units, a read unit, and one for each partition; for
     an org that keeps for ever none, or one read unit where it did not always.
     """
     if not (is_concerned(org) or _has_left(org, stores)):
         return None
+    errors = list[AuditlogError]()
     began = stores.now()
-    lease = began + LEASE
-    progress = stores.progress.take(org.name, began, lease)
-    if progress is None:
-        return Told()
+    lease, taken, is_whole, overdue_since = began + LEASE, None, False, None
+    with _told(errors):
+        taken = stores.progress.take(org.name, began, lease)
     current = stores.control.org(org.name)
     if current is None:
         return None
-    case = Case(current, progress, lease, stores)
-    is_whole, overdue_since = False, None
-    with suppress(UnavailableError, ConflictError):
-        is_whole = _work(case)
-    with suppress(UnavailableError):
+    case = Case(current, taken or stores.progress.get(org.name), lease, stores)
+    with _told(errors):
+        is_whole = taken is not None and _work(case)
+    with _told(errors):
         overdue_since = oldest(case) if is_overdue(case) else None
-    is_left = _leave(case, last_run_at=began, is_whole=is_whole, is_overdue=bool(overdue_since))
-    return Told(case.deleted, case.extended, is_whole and is_left, overdue_since)
+    if taken is not None:
+        is_left = False
+        with _told(errors):
+            case.leave(last_run_at=began, is_whole=is_whole, is_overdue=overdue_since is not None)
+            is_left = True
+        is_whole = is_whole and is_left
+    error = errors[0] if errors else None
+    return Told(case.deleted, case.extended, is_whole and not error, overdue_since, error)
 
 
-def _leave(case: Case, **said: Any) -> bool:
-    """Gives the org back; False where that cannot be said now, and the lease has to end."""
+@contextmanager
+def _told(errors: list[AuditlogError]) -> Generator[None]:
+    """What is raised within ends that alone, and is noted unless it passes by itself."""
     try:
-        case.stores.progress.leave(replace(case.progress, **said), case.lease)
+        yield
     except (UnavailableError, ConflictError):
-        return False
-    return True
+        return
+    except AuditlogError as error:
+        errors.append(error)
 
 
 def is_concerned(org: Org) -> bool:

@@ -188,6 +188,48 @@ def test_what_is_overdue_is_said_with_the_name_of_the_org(
     assert run()["overdue"] == 0
 
 
+@pytest.mark.parametrize("code", ["AccessDeniedException", "ThrottlingException"])
+@pytest.mark.parametrize("failing", ["batch_execute_statement", "update_item"])
+def test_an_org_that_always_fails_is_overdue_and_said_to_fail_in_every_run(
+    world: World, logged: Any, monkeypatch: pytest.MonkeyPatch, failing: str, code: str
+) -> None:
+    monkeypatch.setattr(trail, "_PATIENCE", 0.1)
+    for name in ("brief", "other"):
+        world.org(name, retention_days=30)
+        store(world, name, 30, clock.now() - 50 * clock.DAY)
+    sound = world.dynamodb
+
+    def refuses(name: str, _number: int, call: Any) -> Any:
+        if name == failing:
+            raise ClientError({"Error": {"Code": code}}, name)
+        return call()
+
+    world.dynamodb = Watched(sound, refuses)
+    for _ in range(2):
+        assert run() == told(orgs=2, unfinished=2, overdue=2)
+    world.dynamodb = sound
+    lines = [json.loads(text) for text in logged.getvalue().splitlines()]
+    failed = [line["org"] for line in lines if line["level"] == "ERROR"]
+    assert sorted(failed) == (["brief", "brief", "other", "other"] if "Denied" in code else [])
+    # None has to wait until somebody's time with it is over.
+    assert run() == told(orgs=2, deleted=2)
+
+
+def test_an_org_that_a_dead_run_has_is_overdue_all_the_same(world: World) -> None:
+    log = Log(world, 30, ((0, 1),), seed=9)
+    log.publish([29 * clock.DAY] * 10, 0)
+    log.wait(20 * clock.DAY)
+
+    def dies(_call: Any) -> Any:
+        raise CrashError
+
+    with pytest.raises(CrashError):
+        log.run({4: dies})
+    done = log.run()
+    assert done is not None
+    assert (done.is_whole, done.overdue_since) == (False, log._rows()[0].occurred_at)
+
+
 def test_two_runs_do_not_work_on_one_org_and_a_dead_one_has_it_for_sixteen_minutes(
     world: World,
 ) -> None:
@@ -200,9 +242,10 @@ def test_two_runs_do_not_work_on_one_org_and_a_dead_one_has_it_for_sixteen_minut
 
     with pytest.raises(CrashError):
         log.run({4: dies})
-    assert log.run() == Told()
+    there = {"overdue_since": log._rows()[0].occurred_at}
+    assert log.run() == Told(**there)
     log.wait(15 * clock.MINUTE)
-    assert log.run() == Told()
+    assert log.run() == Told(**there)
     log.wait(clock.MINUTE)
     done = log.run()
     assert done is not None

@@ -134,7 +134,9 @@ class Function(lambda_.Function):
         `only_if` are conditions as IAM writes them.
         """
         self.add_to_role_policy(
-            iam.PolicyStatement(actions=actions, resources=resources, conditions=only_if)
+            iam.PolicyStatement(
+                actions=list(actions), resources=list(resources), conditions=only_if
+            )
         )
 
     def allow_chains(self) -> None:

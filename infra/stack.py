@@ -40,6 +40,9 @@ SEAL_TIMEOUT = cdk.Duration.minutes(5)
 # Of the functions' metrics; as `auditlog.telemetry` has it, which imports Powertools.
 NAMESPACE = "auditlog"
 
+# What exports keep in `control`: themselves, their steps, who asked, and the reads booked.
+_EXPORT_KEYS = ("export#*", "slices#*", "asked#*", "reads#*")
+
 # As long as Lambda allows; what is not done by then is taken up again.
 LONGEST = cdk.Duration.minutes(15)
 
@@ -220,8 +223,17 @@ class AuditlogStack(cdk.Stack):
         for door in (to.publish, to.record):
             # The org, the key, and whom events were erased of lately.
             door.allow(["dynamodb:GetItem", "dynamodb:Query"], [control])
-        for counter in (to.publish, to.record):
-            self._allow_notes(counter, "used#*", "count#*")
+        # Whether an event is there, to say of one that is sent again that it is; no more of it.
+        to.publish.allow(
+            ["dynamodb:GetItem"],
+            [self.tables.events.table_arn],
+            only_if={
+                "ForAllValues:StringEquals": {"dynamodb:Attributes": ["pk", "sk"]},
+                "StringEquals": {"dynamodb:Select": "SPECIFIC_ATTRIBUTES"},
+            },
+        )
+        self._allow_notes(to.publish, "used#*", "count#*")
+        self._allow_notes(to.record, "count#*")
         self._allow_notes(to.query, "used#*")
         to.record.allow(["sqs:SendMessage"], [self.queues.rejects.queue_arn])
         to.record.allow(
@@ -243,10 +255,12 @@ class AuditlogStack(cdk.Stack):
         manage.allow(["dynamodb:PutItem", "dynamodb:DeleteItem", "dynamodb:UpdateItem"], [control])
         manage.allow(["sqs:SendMessage"], [self.queues.erasures.queue_arn])
 
-    def _allow_notes(self, function: Function, *keys: str) -> None:
-        """Lets it note what nothing of the log depends on, under these keys of `control`."""
+    def _allow_notes(
+        self, function: Function, *keys: str, actions: Sequence[str] = ("dynamodb:UpdateItem",)
+    ) -> None:
+        """Lets it write under these keys of `control`, and no others."""
         function.allow(
-            ["dynamodb:UpdateItem"],
+            actions,
             [self.tables.control.table_arn],
             only_if={"ForAllValues:StringLike": {"dynamodb:LeadingKeys": list(keys)}},
         )
@@ -261,8 +275,10 @@ class AuditlogStack(cdk.Stack):
         bucket, objects = self.bucket.bucket_arn, self.bucket.arn_for_objects("*")
         to = self.functions
         for exporter in (to.export, to.export_worker):
-            # A transaction needs the actions that it is made of.
-            exporter.allow(["dynamodb:GetItem", "dynamodb:Query", "dynamodb:UpdateItem"], [control])
+            exporter.allow(["dynamodb:GetItem", "dynamodb:Query"], [control])
+            # A transaction needs the actions that it is made of. Orgs and keys are not theirs.
+            used = ["used#*"] if exporter is to.export else []
+            self._allow_notes(exporter, *used, *_EXPORT_KEYS)
             exporter.allow(["sqs:SendMessage"], [queue])
             # A presigned link can do what its signer can: GetObject.
             exporter.allow(["s3:GetObject", "s3:DeleteObject"], [objects])
@@ -274,7 +290,7 @@ class AuditlogStack(cdk.Stack):
                 "bucket holds nothing but exports.",
                 findings=[r"^Resource::<exports\w+\.Arn>\/\*$"],
             )
-        to.export.allow(["dynamodb:PutItem"], [control])
+        self._allow_notes(to.export, *_EXPORT_KEYS, actions=["dynamodb:PutItem"])
         to.export_worker.allow(["dynamodb:Query"], [self.tables.events.table_arn])
         to.export_worker.allow(["s3:PutObject", "s3:AbortMultipartUpload"], [objects])
         to.export_worker.allow(
@@ -294,7 +310,7 @@ class AuditlogStack(cdk.Stack):
             # Whoever may BatchWriteItem may also overwrite; this can only delete.
             remover.allow(["dynamodb:Query", "dynamodb:PartiQLDelete"], [log])
             remover.allow(["dynamodb:GetItem", "dynamodb:Query", "dynamodb:PutItem"], [control])
-            remover.allow(["dynamodb:UpdateItem", "dynamodb:DeleteItem"], [control])
+            remover.allow(["dynamodb:UpdateItem"], [control])
             remover.allow(["sqs:SendMessage"], [self.queues.erasures.queue_arn])
         # It gives events another expiry, and can change nothing else of them.
         to.retain.allow(
@@ -303,7 +319,12 @@ class AuditlogStack(cdk.Stack):
             only_if={"ForAllValues:StringEquals": {"dynamodb:Attributes": ["pk", "sk", "ttl"]}},
         )
         # The one function that can change what is recorded: into what is left of it.
-        to.erase.allow(["dynamodb:UpdateItem"], [log])
+        to.erase.allow(
+            ["dynamodb:UpdateItem"],
+            [log],
+            only_if={"ForAllValues:StringEquals": {"dynamodb:Attributes": ["pk", "sk", "r", "s"]}},
+        )
+        to.erase.allow(["dynamodb:DeleteItem"], [control])
         to.erase.allow(
             [
                 "sqs:ReceiveMessage",

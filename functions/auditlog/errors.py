@@ -25,7 +25,7 @@ cause goes to the log and never to the caller.
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import ClassVar
 
 
@@ -60,10 +60,6 @@ class Standing:
     left: int
     reset: int
     window: int | None = None
-
-    def after(self, used: int) -> "Standing":
-        """What is left once so much was used."""
-        return replace(self, left=max(0, self.left - used))
 
     def fields(self) -> dict[str, str]:
         """The header fields of draft-ietf-httpapi-ratelimit-headers."""

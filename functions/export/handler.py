@@ -96,7 +96,9 @@ def reference_export(request: Request) -> Answer:
     org, now = request.org_settings, clock.now()
     export = asking.new(org, wanted, _REFERENCE, requested_by, now=now)
     room = partial(asking.check_room, org, now)
-    ready = reuse.standing(_exports(), export, now, asking.begin, room)
+    ready = reuse.standing(
+        _exports(), export, now, asking.begin, check_room=room, policy_at=org.changed_at
+    )
     if ready is not None:
         return _sent_to(ready)
     asking.ask(export, request, org, _catalog)

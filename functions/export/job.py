@@ -11,6 +11,7 @@ from auditlog.errors import UnavailableError
 from auditlog.exports import Export
 from auditlog.filters import Filter
 from auditlog.layout import Layout
+from auditlog.span import BEGIN
 from auditlog.store.exports import ExportStore
 from auditlog.store.objects import ObjectStore
 from auditlog.store.pace import Pace
@@ -49,6 +50,8 @@ class Job:
     deadline: float
     now: Callable[[], int]
     monotonic: Callable[[], float] = clock.monotonic
+    floor: str = BEGIN
+    """Nothing below it is written, whatever the bounds say: the policy has changed since."""
     _reported: float = field(default=float("-inf"), init=False)
 
     @property

@@ -31,7 +31,9 @@ def standing(
     export: Export,
     now: int,
     begin: Callable[[Export], None],
+    *,
     check_room: Callable[[], None],
+    policy_at: int,
 ) -> Export | None:
     """The finished export that the same caller asked for just now; None where there is none.
 
@@ -40,9 +42,10 @@ def standing(
     just failed: a client that asks until it has a file would ask for ever. One that
     nobody works on yet is handed to the workers again with `begin`, since its message
     may never have been sent; a second one does nothing. `check_room` is called before
-    a new one takes its place, and raises where there may be none.
+    a new one takes its place, and raises where there may be none. `policy_at` is when the
+    org's policy changed last: a file of before may hold what is not to be shown any more.
     """
-    name = _name(export)
+    name = _name(export, policy_at)
     pointer = store.pointer(export.org, name)
     if pointer is not None:
         found = store.get(export.org, pointer.export_id)
@@ -69,8 +72,8 @@ def _reusable(found: Export, now: int) -> Export | None:
     return found if state is State.READY and is_fresh else None
 
 
-def _name(export: Export) -> str:
-    """What the same request has in common: who asks, with what credential, for what."""
+def _name(export: Export, policy_at: int) -> str:
+    """What the same request has in common: who asks, with what credential, for what, when."""
     who = export.requested_by
-    same = [dict(export.filter), who.id, who.credential]
+    same = [dict(export.filter), who.id, who.credential, policy_at]
     return hashlib.sha256(json.dumps(same, sort_keys=True).encode()).hexdigest()

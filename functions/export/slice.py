@@ -97,7 +97,8 @@ class _Writing:
         layout = LAYOUTS[job.export.format]
         join = layout.after + layout.between
         feed = Feed(job.rows, job.reader, job.threads, job.alive)
-        for batch in feed.read(job.layout, job.wanted, self.span):
+        shown = Span(max(self.span.first, job.floor), self.span.end)
+        for batch in feed.read(job.layout, job.wanted, shown) if not shown.is_empty else ():
             lines, written = self._lines.of(batch.entries)
             if lines:
                 before = layout.between if self._events else b""

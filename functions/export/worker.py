@@ -19,6 +19,7 @@ from aws_lambda_powertools.utilities.typing import LambdaContext
 from auditlog import clock
 from auditlog.catalog import Catalog
 from auditlog.errors import AuditlogError, UnavailableError
+from auditlog.event import first_id
 from auditlog.exports import Export, State
 from auditlog.layout import MAX_SHARDS
 from auditlog.orgs import Org
@@ -190,7 +191,14 @@ def _job(raw: dict[str, Any], export: Export, org: Org, deadline: float) -> Job:
         attempt=secrets.token_hex(8),
         deadline=deadline,
         now=clock.now,
+        floor=first_id(_shown_from(export, org)),
     )
+
+
+def _shown_from(export: Export, org: Org) -> int:
+    """The earliest time that the policy lets the export hold: its bounds, if none has changed."""
+    policy = org.policy
+    return max(policy.shown_from(export.created_at), policy.purged_at(clock.now()))
 
 
 @cache

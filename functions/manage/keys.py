@@ -4,7 +4,7 @@ import secrets
 from typing import Any
 
 from auditlog import bodies, clock, keys, routes, shapes, trail
-from auditlog.errors import ConflictError, Fault, InvalidError, LimitReachedError, NotFoundError
+from auditlog.errors import ConflictError, Fault, InvalidError, NotFoundError
 from auditlog.http import Answer, Request
 from auditlog.keys import Key, MintedKey
 from manage.door import api, record, target_of, time
@@ -28,8 +28,8 @@ def create_key(request: Request) -> Answer:
         random=secrets.token_bytes,
     )
     most = org.limits.keys
-    if most is not None and len(api.control.keys(org.name)) >= most:
-        raise LimitReachedError.of_keys(most)
+    if most is not None:
+        api.control.check_room(org.name, most, now)
     told = {"grants": list(asked["grants"]), "expires_at": time(expires_at)}
     record(
         request, org, trail.KEY_CREATE, minted.id, now,
@@ -55,7 +55,11 @@ def rotate_key(request: Request) -> Answer:
         raise ConflictError("The key has expired; make a new one.")
     if old.replaced_by is not None:
         raise ConflictError(f"The key was replaced already, by {old.replaced_by}.")
-    expires_at = clock.parse(asked["expires_at"]) if "expires_at" in asked else None
+    # Where the old one had a time to live, the new one has as long.
+    lasts = None if old.expires_at is None else old.expires_at - old.created_at
+    expires_at = None if lasts is None else now + lasts
+    if "expires_at" in asked:
+        expires_at = clock.parse(asked["expires_at"])
     if expires_at is not None and expires_at <= now:
         fault = Fault("a time that has passed already", pointer="/expires_at")
         raise InvalidError("The key would never be good.", [fault])
@@ -64,11 +68,14 @@ def rotate_key(request: Request) -> Answer:
     )
     overlap = asked.get("overlap_seconds", keys.OVERLAP // clock.SECOND) * clock.SECOND
     ends_at = min(now + overlap, old.expires_at or now + overlap)
+    most = org.limits.keys
+    if most is not None:
+        api.control.check_room(org.name, most, now, replaced=True)
     record(
         request, org, trail.KEY_ROTATE, minted.id, now, targets=[target_of(old)],
         metadata={"replaced_by": minted.id, "expires_at": clock.text(ends_at)},
     )  # fmt: skip
-    api.control.replace_key(old, minted.key, ends_at)
+    api.control.replace_key(old, minted.key, ends_at, most=most)
     return _made(minted)
 
 

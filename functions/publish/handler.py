@@ -1,12 +1,13 @@
 """`POST /v1/orgs/{org}/events`: the answer means that the table has the events."""
 
+from contextlib import suppress
 from typing import Any
 
 from aws_lambda_powertools.utilities.typing import LambdaContext
 
 from auditlog import clock, intake
 from auditlog.catalog import Catalog
-from auditlog.errors import UnavailableError
+from auditlog.errors import LimitReachedError, UnavailableError
 from auditlog.http import Answer, Api, Request
 from auditlog.routes import PUBLISH
 from auditlog.settings import SETTINGS
@@ -34,19 +35,28 @@ def publish(request: Request) -> Answer:
     secret = aws.secret(SETTINGS.salt_secret_arn)
     judged = intake.judge(submission, rules, secret)
     judged.raise_refusals()
-    usage = UsageStore(aws.dynamodb(), SETTINGS.control_table)
-    standing = usage.check(org, now)
     # What comes late of somebody who was erased is stored as what is left of it.
-    erased = ErasureStore(aws.dynamodb(), SETTINGS.control_table).erased(org, now, secret)
-    records = [erased.applied_to(record, now) for record in judged.records]
-    # A crash from here on leaves some of the events stored and no answer; the
-    # publisher sends the same again, and those count as duplicates.
+    erased = ErasureStore(aws.dynamodb(), SETTINGS.control_table).erased(org, secret)
+    records = [erased.applied_to(record, now, now) for record in judged.records]
+    new = intake.new_events(records, org, now)
     events = EventStore(aws.dynamodb(), SETTINGS.events_table, SETTINGS.digests_table)
-    outcomes = events.insert(intake.new_events(records, org, now), deadline=deadline)
+    usage = UsageStore(aws.dynamodb(), SETTINGS.control_table)
+    try:
+        standing = usage.book(org, len(new), now)
+    except LimitReachedError as error:
+        # What was accepted before is so still, however often it is sent.
+        if not events.has_all(new):
+            raise
+        standing, outcomes = error.standing, [Outcome.DUPLICATE] * len(new)
+    else:
+        # A crash from here on leaves some of the events stored and no answer; the
+        # publisher sends the same again, and those count as duplicates.
+        outcomes = events.insert(new, deadline=deadline)
+        with suppress(UnavailableError):  # What cannot be given back is used.
+            usage.count(org, outcomes.count(Outcome.RECORDED) - len(new), now)
     if Outcome.UNAVAILABLE in outcomes:
         raise UnavailableError("The table does not take all events now; send the same again.")
     duplicates = outcomes.count(Outcome.DUPLICATE)
-    usage.add(org, len(outcomes) - duplicates, now)
     count("EventsRecorded", len(outcomes) - duplicates)
     count("EventsDuplicate", duplicates)
     told = [
@@ -60,7 +70,7 @@ def publish(request: Request) -> Answer:
     ]
     recorded = len(outcomes) - duplicates
     answer = {"recorded": recorded, "duplicates": duplicates, "events": told}
-    return Answer(201, answer, {} if standing is None else standing.after(recorded).fields())
+    return Answer(201, answer, {} if standing is None else standing.fields())
 
 
 @metered

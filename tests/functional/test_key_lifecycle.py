@@ -122,7 +122,7 @@ def test_a_day_unless_it_says_otherwise_and_never_longer_than_the_key_had(world:
     brief = create(world, expires_at=soon)
     renewed = rotate(world, brief["id"]).json
     assert listed(world, brief["id"])["expires_at"] == soon
-    assert renewed["expires_at"] is None
+    assert renewed["expires_at"] > soon
     at_once = create(world)
     rotate(world, at_once["id"], overlap_seconds=0)
     world.search(key=at_once["secret"]).is_problem(401)
@@ -177,10 +177,28 @@ def test_as_many_also_where_they_are_asked_for_at_once(world: World) -> None:
     assert statuses.count(201) == len(world.call("GET", PATH).json["keys"]) - 1
 
 
-def test_a_rotation_needs_no_room(world: World) -> None:
+def test_a_rotation_needs_no_room_but_there_are_at_most_twice_as_many(world: World) -> None:
     limit(world, keys=2)
-    old = create(world)
-    assert rotate(world, old["id"]).status == 201
+    key = create(world)["id"]
+    month = 30 * 86_400
+    for _ in range(2):
+        key = rotate(world, key, overlap_seconds=month).json["id"]
+    assert len(world.call("GET", PATH).json["keys"]) == 4
+    before = world.everything()
+    rotate(world, key, overlap_seconds=month).is_problem(429)
+    body = {"name": "one too many", "grants": ["events:read"]}
+    world.call("POST", PATH, body=body).is_problem(429)
+    assert world.everything() == before
+
+
+def test_a_rotated_key_lives_as_long_as_the_old_one_was_to(world: World) -> None:
+    expires_at = clock.now() + 10 * clock.DAY
+    old = create(world, expires_at=clock.text(expires_at))
+    new = rotate(world, old["id"], overlap_seconds=60).json
+    lasts = clock.parse(old["expires_at"]) - clock.parse(old["created_at"])
+    assert clock.parse(new["expires_at"]) - clock.parse(new["created_at"]) == lasts
+    said = clock.text(clock.now() + clock.HOUR)
+    assert rotate(world, new["id"], expires_at=said).json["expires_at"] == said
 
 
 # -- what the log says ----------------------------------------------------------------------

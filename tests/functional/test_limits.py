@@ -1,23 +1,19 @@
 """What the platform lets an org use: events a day, and exports at once."""
 
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import pytest
 
+import publish.handler
 from auditlog import clock
+from auditlog.errors import LimitReachedError
 from auditlog.keys import PLATFORM, PLATFORM_GRANTS
-from auditlog.orgs import Org
-from auditlog.store import usage
 from auditlog.store.usage import UsageStore
-from tests.functional.conftest import ORG, Response, World, an_event, message
+from tests.functional.conftest import ORG, Response, Watched, World, an_event, message
 
 EVENTS = f"/v1/orgs/{ORG}/events"
 NOON = clock.parse("2026-06-01T12:00:00Z")
-
-
-@pytest.fixture(autouse=True)
-def _another_container(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(usage, "_counts", {})
 
 
 def limit(world: World, **limits: int | None) -> None:
@@ -50,7 +46,7 @@ def test_as_many_as_it_may_and_then_429_until_the_day_is_over(world: World) -> N
     assert post(world, 2).status == 201
     before = len(world.rows(world.events_table))
     refused = post(world)
-    assert "5 events" in refused.is_problem(429)["detail"]
+    assert "0 are left of the 5" in refused.is_problem(429)["detail"]
     seconds = int(refused.header("retry-after") or "0")
     assert abs(seconds - (86_400 - clock.now() // clock.SECOND % 86_400)) <= 2
     assert refused.header("ratelimit") == f'"events";r=0;t={seconds}'
@@ -93,55 +89,66 @@ def test_what_the_inbox_took_is_recorded_and_counts(world: World) -> None:
     assert world.received("rejects") == []
 
 
-def test_containers_know_of_each_other_within_a_second(world: World) -> None:
-    at = [100.0]
-    org = Org(ORG, None, 0, limits=Org("x", None, 0).limits)
-    limit(world, events_per_day=10)
-    found = world.control.org(ORG)
-    assert found is not None
-    org = found
-    store = UsageStore(world.dynamodb, world.control_table, monotonic=lambda: at[0])
-    one, other = dict[Any, Any](), dict[Any, Any]()
-
-    def within(container: dict[Any, Any]) -> UsageStore:
-        usage._counts = container
-        return store
-
-    assert left(within(one), org) == 10
-    within(one).add(org, 4, NOON)
-    assert left(within(one), org) == 6
-    assert left(within(other), org) == 10
-    at[0] += 1.0
-    assert left(within(one), org) == 6
-    assert left(within(other), org) == 6
-    assert of_the_day(world) == 4
+def test_a_batch_that_does_not_fit_is_refused_whole_and_the_rest_stays(world: World) -> None:
+    limit(world, events_per_day=5)
+    assert post(world, 3).status == 201
+    refused = post(world, 3)
+    assert "2 are left of the 5" in refused.is_problem(429)["detail"]
+    assert (refused.header("ratelimit") or "").startswith('"events";r=2;t=')
+    assert post(world, 2).status == 201
+    assert of_the_day(world) == 5
+    limit(world, events_per_day=2)
+    post(world, 3).is_problem(429)
 
 
-def left(store: UsageStore, org: Org) -> int:
-    standing = store.check(org, NOON)
-    assert standing is not None
-    return standing.left
+def test_what_was_accepted_is_never_refused_when_it_is_sent_again(world: World) -> None:
+    limit(world, events_per_day=4)
+    body = {"events": [an_event() for _ in range(4)]}
+    assert world.call("POST", EVENTS, body=body).status == 201
+    again = world.call("POST", EVENTS, body=body)
+    assert again.status == 201
+    assert (again.json["recorded"], again.json["duplicates"]) == (0, 4)
+    more = {"events": [*body["events"], an_event()]}
+    world.call("POST", EVENTS, body=more).is_problem(429)
 
 
-def test_a_limit_asks_the_table_at_most_once_a_second(world: World) -> None:
-    limit(world, events_per_day=1_000)
-    at, found = [5.0], world.control.org(ORG)
-    assert found is not None
-    calls: list[str] = []
-    client = world.dynamodb
+def test_however_many_publish_at_once_no_more_than_that_are_recorded(world: World) -> None:
+    limit(world, events_per_day=50)
+    with ThreadPoolExecutor(8) as pool:
+        statuses = list(pool.map(lambda _: book(world, 20), range(8)))
+    assert statuses.count(True) == 2
+    assert of_the_day(world) == 40
 
-    class Counting:
-        def update_item(self, **how: Any) -> Any:
-            calls.append("update_item")
-            return client.update_item(**how)
 
-    store = UsageStore(Counting(), world.control_table, monotonic=lambda: at[0])  # type: ignore[arg-type]
-    for _ in range(50):
-        store.check(found, NOON)
-        store.add(found, 1, NOON)
-        at[0] += 0.1
-    assert len(calls) <= 6
-    assert left(store, found) == 950
+def book(world: World, count: int) -> bool:
+    """One container among many; they share nothing but the table."""
+    org = world.control.org(ORG)
+    assert org is not None
+    try:
+        UsageStore(world.dynamodb, world.control_table).book(org, count, NOON)
+    except LimitReachedError:
+        return False
+    return True
+
+
+def test_what_the_table_did_not_take_is_given_back(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    limit(world, events_per_day=5)
+    monkeypatch.setattr(publish.handler, "PATIENCE", 0.05)
+
+    def busy(name: str, _number: int, call: Any) -> Any:
+        answer = call()
+        if name == "batch_execute_statement":  # all are there, and the answer is lost for some
+            answer["Responses"][1:] = [{"Error": {"Code": "ThrottlingError"}}] * 3
+        return answer
+
+    sound, body = world.dynamodb, {"events": [an_event() for _ in range(4)]}
+    world.dynamodb = Watched(sound, busy)
+    world.call("POST", EVENTS, body=body).is_problem(503)
+    world.dynamodb = sound
+    assert of_the_day(world) == 1
+    assert world.call("POST", EVENTS, body=body).json["duplicates"] == 4
 
 
 def test_so_many_exports_at_once(world: World) -> None:

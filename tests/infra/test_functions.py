@@ -54,7 +54,8 @@ NOTING = {
     ("dynamodb:Query", "control"),
     ("dynamodb:UpdateItem", "control"),
 }
-MANAGING = NOTING | {("dynamodb:PutItem", "control"), ("dynamodb:DeleteItem", "control")}
+REMOVING = NOTING | {("dynamodb:PutItem", "control")}
+MANAGING = REMOVING | {("dynamodb:DeleteItem", "control")}
 CONSUME = ("sqs:ReceiveMessage", "sqs:DeleteMessage", "sqs:GetQueueAttributes")
 EXPORTING = {
     ("dynamodb:GetItem", "control"),
@@ -66,7 +67,7 @@ EXPORTING = {
     ("s3:ListBucket", "exports"),
 }
 PERMISSIONS = {
-    "publish": INSERT | NOTING,
+    "publish": INSERT | NOTING | {("dynamodb:GetItem", "events")},
     "record": INSERT
     | NOTING
     | {("sqs:SendMessage", "rejects")}
@@ -91,7 +92,7 @@ PERMISSIONS = {
     }
     | {(action, "exportsqueue") for action in CONSUME},
     "retain": INSERT
-    | MANAGING
+    | REMOVING
     | {
         ("dynamodb:Query", "events"),
         ("dynamodb:PartiQLDelete", "events"),
@@ -134,16 +135,30 @@ PERMISSIONS = {
 }
 
 
-def _only(*keys: str) -> dict[tuple[str, str], Any]:
+def _only(*keys: str, action: str = "dynamodb:UpdateItem") -> dict[tuple[str, str], Any]:
     """Notes under these keys, and nothing else of the control table."""
     condition = {"ForAllValues:StringLike": {"dynamodb:LeadingKeys": list(keys)}}
-    return {("dynamodb:UpdateItem", "control"): condition}
+    return {(action, "control"): condition}
 
 
+EXPORT_KEYS = ("export#*", "slices#*", "asked#*", "reads#*")
 CONDITIONS = {
-    "publish": _only("used#*", "count#*"),
-    "record": _only("used#*", "count#*"),
+    "publish": _only("used#*", "count#*")
+    | {
+        ("dynamodb:GetItem", "events"): {
+            "ForAllValues:StringEquals": {"dynamodb:Attributes": ["pk", "sk"]},
+            "StringEquals": {"dynamodb:Select": "SPECIFIC_ATTRIBUTES"},
+        }
+    },
+    "record": _only("count#*"),
     "query": _only("used#*"),
+    "export": _only("used#*", *EXPORT_KEYS) | _only(*EXPORT_KEYS, action="dynamodb:PutItem"),
+    "export-worker": _only(*EXPORT_KEYS),
+    "erase": {
+        ("dynamodb:UpdateItem", "events"): {
+            "ForAllValues:StringEquals": {"dynamodb:Attributes": ["pk", "sk", "r", "s"]}
+        }
+    },
     "retain": {
         ("dynamodb:PartiQLUpdate", "events"): {
             "ForAllValues:StringEquals": {"dynamodb:Attributes": ["pk", "sk", "ttl"]}

@@ -154,16 +154,15 @@ class ControlStore:
     def create_key(self, key: Key, *, most: int | None = None) -> None:
         """Stores a new key, or session; of keys an org has at most `most`.
 
-        Raises `LimitReachedError` where it has as many. Atomic; four write units (two
+        Raises what `check_room` does. Atomic; four write units (two
         items in a transaction), and where there is a limit two more and a listing.
         """
         if most is None:
             self._write(*map(_put_new, _key_items(key)))
             return
         for _ in range(_TRIES):
-            changes = (self._get(f"org#{key.org}", "keys") or {}).get("changes", 0)
-            if len(self.keys(key.org)) >= most:
-                raise LimitReachedError.of_keys(most)
+            changes = self._changes(key.org)
+            self.check_room(key.org, most, key.created_at)
             try:
                 self._write(*map(_put_new, _key_items(key)), _one_more_key(key.org, changes))
             except aws.ConditionFailedError:
@@ -188,32 +187,39 @@ class ControlStore:
         """An org's sessions that were not revoked, oldest first; as `keys`."""
         return self._listed(org, "session#")
 
-    def replace_key(self, old: Key, new: Key, expires_at: int) -> None:
+    def replace_key(self, old: Key, new: Key, expires_at: int, *, most: int | None = None) -> None:
         """Stores a key in the place of another one, which expires then.
 
-        Raises `NotFoundError` where the org has no such key, or it was replaced
-        already. Atomic; eight write units.
+        Raises what `check_room` does, and `NotFoundError` where the org has no such key, or
+        it was replaced already. Atomic; eight write units, and where there is a limit two
+        more and a listing.
         """
-        try:
-            self._write(
-                *map(_put_new, _key_items(new)),
-                *(
-                    {
-                        "Update": {
-                            "Key": attributes({"pk": pk, "sk": sk}),
-                            "UpdateExpression": "SET expires_at = :at, replaced_by = :new",
-                            "ConditionExpression": f"{_PRESENT} "
-                            "AND attribute_not_exists(replaced_by)",
-                            "ExpressionAttributeValues": attributes(
-                                {":at": expires_at, ":new": new.id}
-                            ),
-                        }
-                    }
-                    for pk, sk in _places(old)
-                ),
-            )
-        except aws.ConditionFailedError:
-            raise NotFoundError("No such key, or it was replaced already.") from None
+        for _ in range(_TRIES):
+            counted: list[dict[str, Any]] = []
+            if most is not None:
+                counted = [_one_more_key(old.org, self._changes(old.org))]
+                self.check_room(old.org, most, new.created_at, replaced=True)
+            replaced = (_replaced(place, new.id, expires_at) for place in _places(old))
+            try:
+                self._write(*counted, *map(_put_new, _key_items(new)), *replaced)
+            except aws.ConditionFailedError:
+                found = self.key(old.id)
+                if found is None or found.replaced_by is not None:
+                    raise NotFoundError("No such key, or it was replaced already.") from None
+                continue  # Another key was made at the same time: count again.
+            return
+        raise UnavailableError("Too many keys are being made at once; send the same again.")
+
+    def check_room(self, org: str, most: int, now: int, *, replaced: bool = False) -> None:
+        """Raises `LimitReachedError` where an org has `most` keys already.
+
+        Those that were replaced and are still good are counted by themselves, or alone if
+        `replaced`: of them, too, there are at most as many. Costs a listing.
+        """
+        listed = self._listed(org, "key#")
+        waiting = sum(key.replaced_by is not None and key.is_live(now) for key in listed)
+        if (waiting if replaced else len(listed) - waiting) >= most:
+            raise LimitReachedError.of_keys(most)
 
     def delete_key(self, org: str, key_id: str, *, session: bool = False) -> None:
         """Revokes a key, or session, of this org; `NotFoundError` where it has no such one.
@@ -253,6 +259,10 @@ class ControlStore:
                     {":at": hour, ":ttl": (hour + _USE_KEPT) // clock.SECOND}
                 ),
             )
+
+    def _changes(self, org: str) -> int:
+        """How often a key of the org was made, or replaced."""
+        return (self._get(f"org#{org}", "keys") or {}).get("changes", 0)
 
     def _listed(self, org: str, prefix: str) -> list[Key]:
         found = self._query(f"org#{org}", prefix)
@@ -299,6 +309,19 @@ class ControlStore:
 
 def _put_new(item: dict[str, Any]) -> dict[str, Any]:
     return {"Put": {"Item": attributes(item), "ConditionExpression": _ABSENT}}
+
+
+def _replaced(place: tuple[str, str], by: str, expires_at: int) -> dict[str, Any]:
+    """An item of a key that is good for a while yet, beside the one that took its place."""
+    pk, sk = place
+    return {
+        "Update": {
+            "Key": attributes({"pk": pk, "sk": sk}),
+            "UpdateExpression": "SET expires_at = :at, replaced_by = :new",
+            "ConditionExpression": f"{_PRESENT} AND attribute_not_exists(replaced_by)",
+            "ExpressionAttributeValues": attributes({":at": expires_at, ":new": by}),
+        }
+    }
 
 
 def _one_more_key(org: str, changes: int) -> dict[str, Any]:

@@ -3,17 +3,15 @@
     pk             sk                     what
     count#<org>    events#<UTC day>       so many; gone after three days
 
-Each container counts for itself, and adds to the table at most once a second: a
-limit can be passed by what all containers record within a second, and what a
-container that dies has counted since then is not counted at all.
+Events are booked before they are written, and what turns out to have been there is
+given back. So a limit is never passed by what comes over HTTP, and a request that
+dies in between has used what it had booked.
 """
 
-from collections.abc import Callable
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from auditlog import clock
-from auditlog.errors import LimitReachedError, Standing, UnavailableError
+from auditlog.errors import LimitReachedError, Standing
 from auditlog.orgs import Org
 from auditlog.store import aws
 from auditlog.store.items import attributes, values
@@ -23,99 +21,84 @@ if TYPE_CHECKING:
 
 _LIMIT = "events"
 _KEPT = 3 * clock.DAY
-#: Seconds for which a container believes what it knows of all the others.
-_KNOWN_FOR = 1.0
-_MOST_KNOWN = 10_000
-
-
-@dataclass(slots=True)
-class _Count:
-    """What a container knows of a day of an org: all that was added, and what it has to add."""
-
-    day: str
-    total: int = 0
-    own: int = 0
-    asked_at: float = float("-inf")
-
-
-#: Of this container, by table and org.
-_counts: dict[tuple[str, str], _Count] = {}
+_WINDOW = clock.DAY // clock.SECOND
 
 
 class UsageStore:
-    """Counts events, and says when there are too many."""
+    """Counts events of orgs that have a limit; of others, none, at no cost."""
 
-    def __init__(
-        self,
-        client: "DynamoDBClient",
-        table: str,
-        *,
-        monotonic: Callable[[], float] = clock.monotonic,
-    ) -> None:
+    def __init__(self, client: "DynamoDBClient", table: str) -> None:
         self._client = client
         self._table = table
-        self._monotonic = monotonic
 
-    def check(self, org: Org, now: int) -> Standing | None:
-        """How many events the org may record today; None where it has no limit.
+    def book(self, org: Org, events: int, now: int) -> Standing | None:
+        """Books events that are about to be recorded; how many are left. None without a limit.
 
-        Raises `LimitReachedError` where it is none. At most one write unit a second
-        and container; nothing where there is no limit.
+        Raises `LimitReachedError` where fewer are left than that; then none is booked.
+        One write unit. Two that book at the same time both count.
         """
         quota = org.limits.events_per_day
         if quota is None:
             return None
-        count = self._refreshed(org, now)
-        reset = -((now % clock.DAY - clock.DAY) // clock.SECOND)
-        left = max(0, quota - count.total - count.own)
-        standing = Standing(_LIMIT, quota, left, reset, window=clock.DAY // clock.SECOND)
-        if not left:
-            detail = f"The org has recorded the {quota} events that it may in a day (UTC)."
-            raise LimitReachedError(detail, standing)
-        return standing
-
-    def add(self, org: Org, events: int, now: int) -> None:
-        """Counts events that were recorded; of an org without a limit, none."""
-        if org.limits.events_per_day is not None:
-            self._of(org, now).own += events
-
-    def flush(self, org: Org, now: int) -> None:
-        """Adds to the table what was counted, if it was not asked within the second."""
-        if org.limits.events_per_day is not None:
-            self._refreshed(org, now)
-
-    def _refreshed(self, org: Org, now: int) -> _Count:
-        count, at = self._of(org, now), self._monotonic()
-        if at - count.asked_at < _KNOWN_FOR:
-            return count
+        bound: dict[str, Any] = {":room": quota - events}
+        condition = "attribute_not_exists(events) OR events <= :room"
+        if events > quota:
+            condition, bound = "events < :never", {":never": 0}
         try:
-            count.total, count.own = self._added(org.name, count.day, count.own, now), 0
-            count.asked_at = at
-        except UnavailableError:
-            # Nobody is kept from publishing because it cannot be counted.
-            count.asked_at = at
-        return count
+            used = self._add(org.name, events, now, condition, bound)
+        except aws.ConditionFailedError:
+            left = max(0, quota - self._used(org.name, now))
+            detail = (
+                f"{events} events, and {left} are left of the {quota} that the org may "
+                "record in a day (UTC)."
+            )
+            raise LimitReachedError(detail, _standing(quota, left, now)) from None
+        return _standing(quota, max(0, quota - used), now)
 
-    def _of(self, org: Org, now: int) -> _Count:
-        day, place = clock.text(now)[:10], (self._table, org.name)
-        count = _counts.get(place)
-        if count is None or count.day != day:
-            if len(_counts) >= _MOST_KNOWN:
-                _counts.clear()
-            count = _counts[place] = _Count(day)
-        return count
+    def count(self, org: Org, events: int, now: int) -> None:
+        """Adds events that were recorded whatever the limit says; or gives some back, below 0.
 
-    def _added(self, org: str, day: str, events: int, now: int) -> int:
+        One write unit, where the org has a limit and there are any.
+        """
+        if org.limits.events_per_day is not None and events:
+            self._add(org.name, events, now)
+
+    def _used(self, org: str, now: int) -> int:
+        with aws.translated("dynamodb:GetItem"):
+            found = self._client.get_item(
+                TableName=self._table, Key=_key(org, now), ConsistentRead=True
+            )
+        return values(found["Item"])["events"] if "Item" in found else 0
+
+    def _add(
+        self,
+        org: str,
+        events: int,
+        now: int,
+        condition: str = "",
+        bound: dict[str, Any] | None = None,
+    ) -> int:
         """Adds events to a day; all of that day."""
+        conditional: Any = {"ConditionExpression": condition} if condition else {}
         with aws.translated("dynamodb:UpdateItem"):
             answer: Any = self._client.update_item(
                 TableName=self._table,
-                Key=attributes({"pk": f"count#{org}", "sk": f"events#{day}"}),
+                Key=_key(org, now),
                 UpdateExpression="ADD events :n SET #ttl = :ttl",
                 ExpressionAttributeNames={"#ttl": "ttl"},
                 ExpressionAttributeValues=attributes(
-                    {":n": events, ":ttl": (now + _KEPT) // clock.SECOND}
+                    {":n": events, ":ttl": (now + _KEPT) // clock.SECOND, **(bound or {})}
                 ),
                 ReturnValues="UPDATED_NEW",
+                **conditional,
             )
         return values(answer["Attributes"])["events"]
+
+
+def _key(org: str, now: int) -> dict[str, Any]:
+    return attributes({"pk": f"count#{org}", "sk": f"events#{clock.text(now)[:10]}"})
+
+
+def _standing(quota: int, left: int, now: int) -> Standing:
+    reset = -((now % clock.DAY - clock.DAY) // clock.SECOND)
+    return Standing(_LIMIT, quota, left, reset, window=_WINDOW)

@@ -24,11 +24,10 @@ from auditlog.store.retention import RetentionStore
 from auditlog.telemetry import count, logger, metered
 from retain import stuck
 from retain.case import Stores
-from retain.run import Told, is_concerned, run
+from retain.turns import take_turns
 
 #: Milliseconds kept back from the function's time, to finish a batch and the log.
 _MARGIN_MS = 15_000
-_PERIOD = 15 * clock.MINUTE
 
 
 @metered
@@ -39,20 +38,19 @@ def handler(_event: dict[str, Any], context: LambdaContext) -> dict[str, int]:
     )
     names = ("orgs", "deleted", "extended", "unfinished", "overdue")
     done: dict[str, Any] = dict.fromkeys(names, 0)
-    for org in _in_turn(list(stores.control.orgs()), clock.now()):
-        told = _tried(org, stores)
-        if told is None:
-            continue
+    orgs = list(stores.control.orgs())
+    for org in orgs:
+        _hand_in(org, stores)
+    for name, told in take_turns([org for org in orgs if not org.deletion], stores).items():
         done["orgs"] += 1
         done["deleted"] += told.deleted
         done["extended"] += told.extended
         done["unfinished"] += not told.is_whole
         if told.error is not None:
-            # Something is wrong with this one, and will be next time: the others have theirs.
-            logger.error("org", org=org.name, exc_info=told.error)
+            logger.error("org", org=name, exc_info=told.error)
         if told.overdue_since is not None:
             done["overdue"] += 1
-            logger.warning("overdue", org=org.name, oldest=clock.text(told.overdue_since))
+            logger.warning("overdue", org=name, oldest=clock.text(told.overdue_since))
     count("EventsDeleted", done["deleted"])
     count("EventsExtended", done["extended"])
     count("OrgsOverdue", done["overdue"])
@@ -60,22 +58,18 @@ def handler(_event: dict[str, Any], context: LambdaContext) -> dict[str, int]:
     return done
 
 
-def _tried(org: Org, stores: Stores) -> Told | None:
-    """What was done for an org; None where nothing was to be."""
+def _hand_in(org: Org, stores: Stores) -> None:
+    """What cannot be handed in now is in the next run."""
     if stores.is_over:
-        return Told() if is_concerned(org) and not org.deletion else None
-    try:
-        _hand_in(org)
-        return None if org.deletion else run(org, stores)
-    except UnavailableError:
-        return Told()
-    except AuditlogError as error:
-        return Told(error=error)
-
-
-def _hand_in(org: Org) -> None:
+        return
     erasures = ErasureStore(aws.dynamodb(), SETTINGS.control_table)
-    stuck.hand_in(org, erasures, Queue(aws.sqs(), SETTINGS.erasures_queue_url), clock.now())
+    queue = Queue(aws.sqs(), SETTINGS.erasures_queue_url)
+    try:
+        stuck.hand_in(org, erasures, queue, clock.now())
+    except UnavailableError:
+        return
+    except AuditlogError:
+        logger.exception("not handed in", org=org.name)
 
 
 def _stores(deadline: float) -> Stores:
@@ -88,9 +82,3 @@ def _stores(deadline: float) -> Stores:
         record=partial(trail.record, catalog=Catalog.default()),
         deadline=deadline,
     )
-
-
-def _in_turn(orgs: list[Org], now: int) -> list[Org]:
-    """In another order each run, so that the last ones are first at some time."""
-    first = now // _PERIOD % max(1, len(orgs))
-    return orgs[first:] + orgs[:first]

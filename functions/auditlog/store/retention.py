@@ -2,6 +2,7 @@
 
     pk                 sk       what
     retention#<org>    state    a `purges.Progress`, and `lease`: until when a run has the org
+    retention#*        turns    `first`: with which orgs the next run begins (no org is called `*`)
 
 Compatibility: what an older release did not write has the value here that it
 meant there.
@@ -17,6 +18,8 @@ from auditlog.store.items import attributes, values
 
 if TYPE_CHECKING:
     from mypy_boto3_dynamodb import DynamoDBClient
+
+_TURNS = attributes({"pk": "retention#*", "sk": "turns"})
 
 
 class RetentionStore:
@@ -61,6 +64,19 @@ class RetentionStore:
     def leave(self, progress: Progress, lease: int) -> None:
         """As `save`, and gives the org back."""
         self._put(progress, lease, None)
+
+    def firsts(self) -> tuple[str, str]:
+        """With which orgs a run begins: what cannot wait, and all else. One read unit."""
+        with aws.translated("dynamodb:GetItem"):
+            found = self._client.get_item(TableName=self._table, Key=_TURNS, ConsistentRead=True)
+        ahead, all_ = values(found.get("Item", {})).get("first", ("", ""))
+        return ahead, all_
+
+    def put_firsts(self, ahead: str, all_: str) -> None:
+        """Has the next run begin with these orgs. One write unit."""
+        item = _TURNS | attributes({"first": [ahead, all_]})
+        with aws.translated("dynamodb:PutItem"):
+            self._client.put_item(TableName=self._table, Item=item)
 
     def _put(self, progress: Progress, lease: int, kept: int | None) -> None:
         try:

@@ -45,6 +45,11 @@ MAX_NESTING = 32
 MAX_USER_AGENT = 1_024
 MAX_AHEAD = 15 * clock.MINUTE
 
+#: What the service records of itself. Only downloads are taken from others too: the
+#: reference's export has those that were made there.
+OWN_TYPES = "org.audit_log."
+EXPORT_TYPE = OWN_TYPES + "export"
+
 #: What an answer holds beside the record.
 ADDED_FIELDS = frozenset({"id", "recorded_at", "summary", "erased_at"})
 
@@ -177,6 +182,8 @@ class Rules:
     judged_at: int
     purged_before: int = 0
     """Nothing older is taken, since nothing older would be shown (`policy.py`)."""
+    own_types: bool = True
+    """Whether the types are taken under which the service records what is done with the log."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -246,7 +253,11 @@ def faults_of(raw: object, rules: Rules) -> list[Fault]:
 
 def _check(raw: object, rules: Rules) -> tuple[Event | None, list[Fault]]:
     event, faults = shapes.check(EVENT, raw)
-    return event, [*faults, *_type_faults(raw, rules.catalog), *_time_faults(raw, rules)]
+    return event, [
+        *faults,
+        *_type_faults(raw, rules.catalog, own_types=rules.own_types),
+        *_time_faults(raw, rules),
+    ]
 
 
 def size_fault(raw: object) -> Fault | None:
@@ -338,8 +349,10 @@ def _added_bytes(org: str) -> int:
     return len(f'"org":"{org}",') + len('"salt":"",') + 22 + len('"v":1,')
 
 
-def _type_faults(raw: object, catalog: Catalog) -> Iterator[Fault]:
+def _type_faults(raw: object, catalog: Catalog, *, own_types: bool) -> Iterator[Fault]:
     name = _member(raw, "type")
+    if name is not None and name.startswith(OWN_TYPES) and name != EXPORT_TYPE and not own_types:
+        yield Fault("recorded by the service itself, and taken from nobody", pointer="/type")
     if name is not None and catalog.get(name) is None:
         near = ", ".join(catalog.nearest(name))
         hint = f"the nearest are {near}" if near else "GET /v1/event-types lists them"

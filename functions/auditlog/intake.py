@@ -98,10 +98,16 @@ def read(body: bytes, *, names_org: bool = False) -> Submission:
     return Submission(org, listed, [f"/events/{i}" for i in range(len(listed))], by_event)
 
 
-def rules(org: Org, catalog: Catalog, *, judged_at: int, now: int) -> Rules:
-    """What is taken of events that reached us at `judged_at`, as the org stands `now`."""
+def rules(org: Org, catalog: Catalog, *, judged_at: int, now: int, own_types: bool = True) -> Rules:
+    """What is taken of events that reached us at `judged_at`, as the org stands `now`.
+
+    The inbox takes `own_types` too: who may send to it is trusted with every org, and the
+    command line tells the log through it what was done with AWS credentials.
+    """
     policy = org.policy
-    return Rules(catalog, org.name, policy.retention_days, judged_at, policy.refused_before(now))
+    return Rules(
+        catalog, org.name, policy.retention_days, judged_at, policy.refused_before(now), own_types
+    )
 
 
 def judge(submission: Submission, rules: Rules, secret: bytes) -> Judged:

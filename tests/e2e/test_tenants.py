@@ -99,6 +99,7 @@ class Tenant:
         asked: dict[str, Any] = {"format": ("json", "ndjson", "csv")[number % 3]}
         if number % 4 == 3:
             asked = {"format": "json", "profile": "hf"}
+        self.ask("GET", f"/api/organizations/{self.org.name}/audit-log/export")
         answer = self.ask("POST", f"{self.org.path}/exports", json=asked)
         if answer.status_code == 202:
             self.export_ids.append(answer.json()["id"])
@@ -106,6 +107,11 @@ class Tenant:
     def manage(self) -> None:
         for thing in ("keys", "sessions", "settings", "erasures", "exports"):
             self.ask("GET", f"{self.org.path}/{thing}")
+        session = {"actor": {"id": f"{self.canary}-person", "name": self.canary}}
+        self.ask("POST", f"{self.org.path}/sessions", json=session)
+        self.ask("PATCH", f"{self.org.path}/settings", json={"record_reads": True})
+        erasure = {"actor": f"{self.canary}-nobody", "reason": "a test"}
+        self.ask("POST", f"{self.org.path}/erasures", json=erasure)
         body = {"name": self.canary, "grants": ["events:read"]}
         made = self.ask("POST", f"{self.org.path}/keys", json=body)
         if made.status_code == 201:

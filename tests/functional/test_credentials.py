@@ -5,6 +5,7 @@ good is 401; one of another org finds what it would find of an org that does not
 exist, 404; one without the route's grant is 403; any other is let in.
 """
 
+import secrets
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -79,6 +80,7 @@ def credentials(world: World, issuer: LocalIssuer) -> Mapping[str, Credential]:
         "revoked key": Credential(_revoked(world), None),
         "replaced key": Credential(_replaced(world), None),
         "revoked session": Credential(_ended(world), None),
+        "expired session": Credential(_run_out(world), None),
         "platform key, expired": Credential(
             world.key(*PLATFORM_GRANTS, org=PLATFORM, expires_at=1), None
         ),
@@ -106,6 +108,13 @@ def credentials(world: World, issuer: LocalIssuer) -> Mapping[str, Credential]:
         **grants,
         **tokens,
         "session": Credential(session.json["token"], SESSION_GRANTS),
+        "token of several orgs": Credential(
+            issuer.token([THEIRS, ORG], ["events:read"]), (Grant.EVENTS_READ,)
+        ),
+        "token of several others": Credential(
+            issuer.token([THEIRS, "globex"], ["events:read"]), (Grant.EVENTS_READ,), THEIRS
+        ),
+        "key of a deleted org": Credential(_deleted(world), ALL_GRANTS, "gone"),
         "token without grants": Credential(issuer.token(ORG, []), ()),
         "token with the platform's grant": Credential(issuer.token(ORG, ["orgs:manage"]), ()),
         "platform key": Credential(
@@ -138,6 +147,40 @@ def _ended(world: World) -> str:
     made = world.call("POST", f"/v1/orgs/{ORG}/sessions", body=body).json
     assert world.call("DELETE", f"/v1/orgs/{ORG}/sessions/{made['id']}").status == 204
     return made["token"]
+
+
+def _run_out(world: World) -> str:
+    minted = keys.mint(
+        ORG, "x", SESSION_GRANTS, now=0, expires_at=clock.now() - 1,
+        random=secrets.token_bytes, person=keys.Person("usr_1"),
+    )  # fmt: skip
+    world.control.create_key(minted.key)
+    return minted.secret
+
+
+def _deleted(world: World) -> str:
+    secret = world.org("gone")
+    world.control.mark_deleted("gone", "a test", clock.now())
+    return secret
+
+
+@pytest.mark.parametrize(
+    "route", [r for r in ROUTES if r.grant in ALL_GRANTS], ids=lambda r: r.name
+)
+def test_a_deleted_org_is_no_org_for_its_own_credentials(
+    world: World, issuer: LocalIssuer, route: Route
+) -> None:
+    """Its keys and sessions may be there for a while yet."""
+    secret = world.org("gone")
+    body = {"actor": {"id": "usr_1"}}
+    session = world.call("POST", "/v1/orgs/gone/sessions", key=secret, body=body).json["token"]
+    token = issuer.token("gone", [grant.value for grant in ALL_GRANTS])
+    ask = asking(world)
+    world.control.mark_deleted("gone", "a test", clock.now())
+    before = world.everything()
+    for credential in (secret, session, token):
+        ask(route, org="gone", key=credential).is_problem(404)
+    assert world.everything() == before
 
 
 def ask_with(ask: Ask, route: Route, credential: Credential) -> Response:

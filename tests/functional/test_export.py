@@ -1,5 +1,6 @@
 """Exports over HTTP: asked for, shown, linked to, cancelled; and what is in the files."""
 
+import dataclasses
 import gzip
 import json
 from typing import Any
@@ -12,6 +13,7 @@ import export.handler
 from auditlog import canonical, clock, exports, keys
 from auditlog.event import MAX_EVENT_BYTES
 from auditlog.keys import Grant
+from auditlog.orgs import Limits
 from auditlog.store.exports import LISTED
 from tests.functional.conftest import ORG, Watched, World, an_event, events_at, pages, sample
 
@@ -343,6 +345,9 @@ def test_after_too_many_tries_it_fails_and_says_so(world: World) -> None:
 
 
 def test_the_list_is_newest_first_and_of_a_hundred(world: World) -> None:
+    org = world.control.org(ORG)
+    assert org is not None
+    world.control.save_org(dataclasses.replace(org, limits=Limits(exports_at_once=None)))
     made = [world.ask_export() for _ in range(3)]
     assert [e["id"] for e in world.call("GET", PATH).json["exports"]] == made[::-1]
     made += [world.ask_export() for _ in range(LISTED)]
@@ -398,3 +403,38 @@ def test_the_list_goes_on_where_one_query_ends(world: World) -> None:
     world.dynamodb = Client()
     listed = world.call("GET", PATH).json["exports"]
     assert sorted(export["id"] for export in listed) == sorted(asked)
+
+
+@pytest.mark.parametrize("form", ["ndjson", "csv"])
+def test_an_export_under_way_follows_a_retention_that_is_shortened(world: World, form: str) -> None:
+    now = clock.now()
+    old, young = events_at(now - 10 * clock.DAY, now - clock.HOUR, description="as it was")
+    old["actor"], young["actor"] = {"id": "usr_old"}, {"id": "usr_young"}
+    world.publish(old, young)
+    export_id = world.ask_export(format=form)
+    answer = world.call("PATCH", f"/v1/orgs/{ORG}/settings", body={"retention_days": 3})
+    assert answer.status == 200
+    world.work()
+    assert world.shown(export_id)["state"] == "ready"
+    written = world.file(export_id)
+    assert b"usr_young" in written
+    assert b"usr_old" not in written
+
+
+def test_the_references_route_gives_no_file_of_an_older_policy(world: World) -> None:
+    now = clock.now()
+    [old] = events_at(now - 10 * clock.DAY, actor={"id": "usr_old"})
+    world.publish(old, *events_at(now - clock.HOUR))
+    path = f"/api/organizations/{ORG}/audit-log/export"
+
+    def file() -> bytes:
+        if (answer := world.call("GET", path)).status == 503:
+            world.work()
+            answer = world.call("GET", path)
+        assert answer.status == 302
+        return world.file(world.call("GET", PATH).json["exports"][0]["id"])
+
+    assert b"usr_old" in file()
+    world.call("PATCH", f"/v1/orgs/{ORG}/settings", body={"retention_days": 3})
+    assert b"usr_old" not in file()
+    assert len(world.call("GET", PATH).json["exports"]) == 2

@@ -316,3 +316,18 @@ def test_a_refusal_that_no_waiting_mends_is_not_waited_for(world: World) -> None
     world.dynamodb = Watched(world.dynamodb, denied)
     world.call("POST", PATH, body=an_event()).is_problem(500)
     assert world.dynamodb.calls.count("batch_execute_statement") == 1
+
+
+@pytest.mark.parametrize(
+    "name", ["org.audit_log.settings.update", "org.audit_log.erasure.complete", "org.audit_log.x"]
+)
+def test_what_the_service_records_of_itself_is_taken_from_nobody_else(
+    world: World, name: str
+) -> None:
+    before = world.everything()
+    answer = world.call("POST", PATH, body=an_event(type=name))
+    errors = answer.is_problem(422)["errors"]
+    assert {error["pointer"] for error in errors} == {"/type"}
+    assert world.everything() == before
+    # The reference's download has those that were made there.
+    assert world.publish(an_event(type="org.audit_log.export"))

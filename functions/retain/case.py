@@ -12,6 +12,7 @@ from auditlog.purges import Progress, Purge
 from auditlog.span import Span
 from auditlog.store.control import ControlStore
 from auditlog.store.digests import DigestStore
+from auditlog.store.erasures import ErasureStore
 from auditlog.store.expiries import Carried, ExpiryStore
 from auditlog.store.retention import RetentionStore
 from auditlog.trail import Entry
@@ -30,6 +31,7 @@ class Stores:
     log: ExpiryStore
     digests: DigestStore
     progress: RetentionStore
+    erasures: ErasureStore
     record: Callable[[Entry, Org], None]
     deadline: float
     now: Callable[[], int] = clock.now
@@ -86,6 +88,12 @@ class Case:
         found = self.stores.control.org(self.org.name)
         if found is None or found.revision != self.org.revision:
             raise ConflictError(f"The org {self.org.name} was changed meanwhile.")
+
+    @property
+    def is_being_erased(self) -> bool:
+        """Whether an erasure is not done yet; it ends once it sees a hold. See `is_any_running`."""
+        was_asked_for = self.org.erased_at is not None
+        return was_asked_for and self.stores.erasures.is_any_running(self.org.name)
 
     def rows(self, span: Span) -> Iterator[Carried]:
         """The rows of a span of the org's log, oldest first."""

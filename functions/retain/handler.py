@@ -79,6 +79,8 @@ def _stores(deadline: float) -> Stores:
         log=ExpiryStore(client, SETTINGS.events_table),
         digests=DigestStore(client, SETTINGS.digests_table),
         progress=RetentionStore(client, SETTINGS.control_table),
+        erasures=ErasureStore(client, SETTINGS.control_table),
         record=partial(trail.record, catalog=Catalog.default()),
         deadline=deadline,
+        now=clock.now,
     )

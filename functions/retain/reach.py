@@ -13,8 +13,8 @@ from retain.walk import Walk
 def reach(case: Case) -> bool:
     """Reaches all that would expire before long, and under a hold makes it effective.
 
-    False where there was not time enough; the next run goes on. Raises `ConflictError`
-    where somebody changes the org meanwhile.
+    False where there was not time enough, or the hold has to wait for an erasure to end;
+    the next run goes on. Raises `ConflictError` where somebody changes the org meanwhile.
     """
     while (stretch := case.policy.to_be_reached(case.now)) is not None:
         if not _reach(case, *stretch):
@@ -55,8 +55,10 @@ def _keep(case: Case, hold: Hold) -> bool:
         save(purged_before)
     now = case.now
     if hold.effective_at is None and not any(f.lost_before(now) for f in case.policy.former):
-        # From here on nothing of the org can go: no other run is at work, and no
-        # expiry comes before the next one.
+        if case.is_being_erased:
+            return False
+        # From here on nothing of the org can go or be altered: no other run is at work, no
+        # erasure is nor begins, and no expiry comes before the next run.
         case.set_policy(replace(case.policy, hold=replace(hold, effective_at=now)))
     return True
 

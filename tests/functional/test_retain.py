@@ -13,7 +13,7 @@ from auditlog.catalog import Catalog
 from auditlog.event import Rules, admit, id_time
 from auditlog.orgs import Deletion, Org
 from retain.run import Told
-from tests.functional.conftest import Context, Watched, World, events_at, sample
+from tests.functional.conftest import ORG, Context, Watched, World, events_at, sample
 from tests.functional.memory_dynamodb import MemoryDynamoDB
 from tests.functional.test_retention_model import CrashError, Log
 
@@ -326,6 +326,29 @@ def test_a_hold_keeps_all_that_is_there_from_when_it_is_effective(world: World) 
     log.run()
     assert log.policy.shown_from(log.now) > log.now - 31 * clock.DAY
     assert {id_time(row.id) > log.now - clock.HOUR for row in log._rows()} == {True}
+
+
+def test_a_hold_is_effective_only_when_no_erasure_runs_any_more(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    erasure_id = world.ask_erasure(actor="usr_9")
+    settings = f"/v1/orgs/{ORG}/settings"
+    assert world.call("PATCH", settings, body={"hold": {"reason": "a case"}}).status == 200
+    now = clock.now()
+
+    def effective_at(minutes: int) -> str | None:
+        monkeypatch.setattr(clock, "now", lambda: now + minutes * clock.MINUTE)
+        done = run()
+        held = world.call("GET", settings).json
+        assert done["unfinished"] == (held["hold"]["effective_at"] is None)
+        assert held["retention"]["state"] == ("working" if done["unfinished"] else "current")
+        return held["hold"]["effective_at"]
+
+    assert [effective_at(15), effective_at(30)] == [None, None]
+    world.erase()
+    shown = world.call("GET", f"/v1/orgs/{ORG}/erasures/{erasure_id}").json
+    assert shown["state"] == "failed"
+    assert effective_at(45) == clock.text(now + 45 * clock.MINUTE)
 
 
 def test_a_run_that_ends_early_leaves_its_progress(world: World) -> None:

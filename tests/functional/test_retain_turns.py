@@ -11,6 +11,7 @@ from auditlog.errors import StoreError
 from auditlog.orgs import Org
 from auditlog.span import Span
 from auditlog.store.digests import DigestStore
+from auditlog.store.erasures import ErasureStore
 from auditlog.store.expiries import Carried, ExpiryStore
 from auditlog.store.retention import RetentionStore
 from retain import turns
@@ -85,6 +86,7 @@ def stores(world: World, time: Time, log: ExpiryStore) -> Stores:
         log=log,
         digests=DigestStore(world.dynamodb, world.digests_table),
         progress=RetentionStore(world.dynamodb, world.control_table),
+        erasures=ErasureStore(world.dynamodb, world.control_table),
         record=lambda _entry, _org: None,
         deadline=time.seconds + LONG,
         now=time.now,

@@ -27,6 +27,7 @@ from auditlog.retention import TTL_PATIENCE
 from auditlog.span import Span
 from auditlog.store.control import ControlStore
 from auditlog.store.digests import DigestStore
+from auditlog.store.erasures import ErasureStore
 from auditlog.store.events import EventStore
 from auditlog.store.expiries import Carried, ExpiryStore
 from auditlog.store.retention import RetentionStore
@@ -228,6 +229,7 @@ class Log:
             log=SmallPages(client, self.world.events_table, sleep=lambda _: None),  # type: ignore[arg-type]
             digests=DigestStore(client, self.world.digests_table),  # type: ignore[arg-type]
             progress=progress,
+            erasures=ErasureStore(client, self.world.control_table),  # type: ignore[arg-type]
             record=self._record,
             deadline=calls,
             now=lambda: self.now,

@@ -127,7 +127,9 @@ class TestShards:
         for changes in (((0, 1), (self.LATER, 8)), ((0, 1), (self.LATER, 8), (self.LATER + 1, 3))):
             org = org_of(world, "brief")
             world.control.change_shards(org, changes)
-            assert org_of(world, "brief") == dataclasses.replace(org, shards=changes)
+            assert org_of(world, "brief") == dataclasses.replace(
+                org, shards=changes, version=org.version + 1, revision=org.revision + 1
+            )
         assert org_of(world, ORG).shards == ((0, 1),)
 
     def test_a_change_holds_only_over_what_was_read(self, world: World) -> None:

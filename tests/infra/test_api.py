@@ -55,7 +55,7 @@ def test_every_log_group_forgets(template: Synthesized) -> None:
 
     assert {group["Properties"]["RetentionInDays"] for group in groups.values()} == {30}
     used = {f["LoggingConfig"]["LogGroup"]["Ref"] for f in template.functions().values()}
-    assert len(used) == 8
+    assert len(used) == 9
     assert used | {template.id("AWS::Logs::LogGroup", "accesslog")} == set(groups)
 
 
@@ -65,6 +65,7 @@ def test_the_outputs_are_what_the_command_line_reads(template: Synthesized) -> N
         "QueueUrl",
         "RejectsQueueUrl",
         "InboxDlqUrl",
+        "ErasuresQueueUrl",
         "ExportsQueueUrl",
         "EventsTable",
         "ControlTable",

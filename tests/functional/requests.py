@@ -24,18 +24,20 @@ from tests.functional.conftest import ORG, Response, World, an_event
 Ask = Callable[..., Response]
 
 
-def asking(world: World) -> Ask:
-    """What asks for a route: with things that exist and a good body, unless told otherwise."""
-    [event_id] = world.publish(an_event())
-    things = {
-        "org": ORG,
-        "event_id": event_id,
-        "key_id": keys.key_id(world.key(Grant.EVENTS_READ)),
-        "export_id": world.ask_export(),
-        "session_id": world.open_session(),
-        "erasure_id": world.ask_erasure(actor="usr_nobody"),
+def asking(world: World, *routes: Route) -> Ask:
+    """What asks for these routes: with things that exist and a good body, unless told otherwise."""
+    makers: dict[str, Callable[[], Any]] = {
+        "event_id": lambda: world.publish(an_event())[0],
+        "key_id": lambda: keys.key_id(world.key(Grant.EVENTS_READ)),
+        "export_id": lambda: an_export(world),
+        "session_id": world.open_session,
+        "erasure_id": lambda: world.ask_erasure(actor="usr_nobody"),
     }
-    world.work()
+    things = {
+        name: make()
+        for name, make in makers.items()
+        if any(f"{{{name}}}" in route.path for route in routes)
+    }
     platform_key = world.key(*keys.PLATFORM_GRANTS, org=keys.PLATFORM)
     good = {
         PUBLISH.name: an_event(),
@@ -63,3 +65,10 @@ def asking(world: World) -> Ask:
         return answer
 
     return ask
+
+
+def an_export(world: World) -> str:
+    """An export that is ready."""
+    export_id = world.ask_export()
+    world.work()
+    return export_id

@@ -175,7 +175,7 @@ def test_a_deleted_org_is_no_org_for_its_own_credentials(
     body = {"actor": {"id": "usr_1"}}
     session = world.call("POST", "/v1/orgs/gone/sessions", key=secret, body=body).json["token"]
     token = issuer.token("gone", [grant.value for grant in ALL_GRANTS])
-    ask = asking(world)
+    ask = asking(world, route)
     world.control.mark_deleted("gone", "a test", clock.now())
     before = world.everything()
     for credential in (secret, session, token):
@@ -193,7 +193,7 @@ def ask_with(ask: Ask, route: Route, credential: Credential) -> Response:
 def test_a_route_with_every_kind_of_credential(
     world: World, route: Route, credentials: Mapping[str, Credential]
 ) -> None:
-    ask = asking(world)
+    ask = asking(world, route)
     before = world.everything(), world.rows(world.control_table), messages(world)
     sound = world.dynamodb
     refused = {name: expected(route, each) for name, each in credentials.items()}
@@ -241,7 +241,7 @@ def test_what_is_let_in_does_what_its_grants_say(
     world: World, issuer: LocalIssuer, credentials: Mapping[str, Credential], kind: str
 ) -> None:
     """One of each kind on every route that only reads."""
-    ask = asking(world)
+    ask = asking(world, *ROUTES)
     reading = [r for r in ROUTES if r.method == "GET" and not r.public and r.grant in ALL_GRANTS]
     for route in reading:
         sent = {

@@ -50,8 +50,10 @@ NOT_JSON: list[Any] = [
 
 
 @pytest.fixture
-def ask(world: World) -> Ask:
-    return asking(world)
+def ask(world: World, request: pytest.FixtureRequest) -> Ask:
+    """For the route of the test, or for all."""
+    names = request.fixturenames
+    return asking(world, *([request.getfixturevalue("route")] if "route" in names else ROUTES))
 
 
 def by_name(routes: list[Route]) -> Any:

@@ -14,8 +14,8 @@ from auditlog.orgs import MAX_LIMIT, NAME_PATTERN
 from auditlog.retention import MAX_RETENTION_DAYS
 
 MAX_BYTES = 64 * 1024
-#: Of the id of an actor or a target that is to be erased.
-MAX_SUBJECT_LENGTH = 1_024
+#: Of the id of an actor or a target that is to be erased: an event may have long ones.
+MAX_SUBJECT_LENGTH = 32_768
 
 _STRICT = ConfigDict(extra="forbid", strict=True)
 

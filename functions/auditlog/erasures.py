@@ -13,22 +13,28 @@ Compatibility of a tombstone, for ever: it is RFC 8785 JSON as a record is, with
 import hashlib
 import hmac
 import json
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any, cast
 
 from auditlog import canonical, clock, event
+from auditlog.callers import SYSTEM
 from auditlog.event import FORMAT_VERSION, Record
 
-#: So long after an erasure an event of before it may still arrive: as long as the
-#: queues keep a message (`record.message.MAX_DELAY`). It is then stored erased.
-ARRIVES_LATE = 32 * clock.DAY
+#: So many subjects an org may have erased: with each request writers read whom.
+MOST = 10_000
 #: A writer that began before an erasure was asked for is done so long after it.
 SETTLED = 2 * clock.MINUTE
 LISTED = 100
+#: Stands where a subject did in what is not erased as a whole.
+ERASED = "erased"
+_KINDS = ("actor", "target")
 #: Of what types those events are that the log has of itself.
 OF_THE_LOG = "org.audit_log."
+#: On what the log's own events act. None of these is a person, and what was decided
+#: about them is the evidence of how the log was governed.
+_GOVERNED = frozenset({"erasure", "export", "key", "org", "session", "settings"})
 
 
 class State(StrEnum):
@@ -55,12 +61,11 @@ class Subject:
         """
         if any(self == each for each in subjects(record)):
             return True
-        of_the_log = str(record.get("type", "")).startswith(OF_THE_LOG)
-        return of_the_log and self.is_named_in(record.get("metadata"))
+        return _is_of_the_log(record) and self.is_named_in(record.get("metadata"))
 
     @property
     def names(self) -> tuple[str, ...]:
-        """How a filter names it."""
+        """How a filter names it; without a type it may have any before its id, too."""
         return (self.id,) if self.type is None else (f"{self.type}/{self.id}", self.id)
 
     def is_named_in(self, value: object) -> bool:
@@ -82,7 +87,12 @@ class Subject:
 
     def _is_one_of(self, named: object) -> bool:
         listed = cast("list[object]", named) if isinstance(named, list) else [named]
-        return any(name in listed for name in self.names)
+        is_any = self.kind == "target" and self.type is None
+        return any(
+            text in self.names or (is_any and text.endswith(f"/{self.id}"))
+            for text in listed
+            if isinstance(text, str)
+        )
 
     def _is_part_of(self, query: object) -> bool:
         """Whether a query, as text or as a list of them, has its id anywhere, without case."""
@@ -98,12 +108,32 @@ class Subject:
 
 
 def subjects(record: Mapping[str, Any]) -> Iterator[Subject]:
-    """Every subject that a record, or an event, belongs to; none for a tombstone."""
-    if "actor" in record:
+    """Every subject that a record, or an event, belongs to; none for a tombstone.
+
+    What the log says of itself belongs to no key, to nothing that is governed, and not to
+    the service: of the evidence only what a person has in it can be erased.
+    """
+    is_evidence = _is_of_the_log(record)
+    if "actor" in record and not (is_evidence and _is_nobody(record)):
         yield Subject("actor", record["actor"]["id"])
     for target in record.get("targets", ()):
+        if is_evidence and target["type"] in _GOVERNED:
+            continue
         yield Subject("target", target["id"])
         yield Subject("target", target["id"], target["type"])
+
+
+def _is_of_the_log(record: Mapping[str, Any]) -> bool:
+    return str(record.get("type", "")).startswith(OF_THE_LOG)
+
+
+def _is_nobody(record: Mapping[str, Any]) -> bool:
+    """Whether the service itself did it, or a key on behalf of nobody."""
+    actor, credential = record["actor"], record.get("credential", {})
+    if actor["id"] == SYSTEM["id"]:
+        return actor.get("type") == SYSTEM["type"]
+    of_a_key = (actor.get("type"), credential.get("type")) == ("service_account", "api_key")
+    return of_a_key and credential.get("id") == actor["id"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -154,7 +184,10 @@ class Erasure:
         return self.asked_at + 1
 
     def takes(self, occurred_at: int, recorded_at: int) -> bool:
-        """Whether it takes an event of the subject's: not what they do later."""
+        """Whether it takes an event of the subject's: not what they do later.
+
+        Whoever writes an event that comes late asks `Erased`, which judges as this does.
+        """
         return min(occurred_at, recorded_at) < self.before
 
     def answer(self) -> dict[str, Any]:
@@ -204,19 +237,40 @@ def tombstone(org: str, record: Record, erased_at: int) -> Record:
 
 @dataclass(frozen=True, slots=True)
 class Erased:
-    """Whom the events of an org were erased of lately, and of which events: those before."""
+    """Whom the events of an org were erased of, and of which events: those before.
+
+    Both mappings are by digest. In `by_id` a target has none of its types: for events of
+    which it cannot be said what they are.
+    """
 
     org: str
     before: Mapping[str, int]
+    by_id: Mapping[str, int]
     secret: bytes
 
-    def applied_to(self, record: Record, now: int) -> Record:
-        """The record, or its tombstone where it is one that has to go."""
-        if not self.before or record.occurred_at >= max(self.before.values()):
+    def applied_to(self, record: Record, recorded_at: int, now: int) -> Record:
+        """The record, or its tombstone where it is one that has to go.
+
+        As `Erasure.takes`: what had occurred, or had reached us by `recorded_at`, before
+        an erasure was asked for.
+        """
+        moment = min(record.occurred_at, recorded_at)
+        if not self.before or moment >= max(self.before.values()):
             return record
-        digests: Collection[str] = {
-            subject.digest(self.org, self.secret) for subject in subjects(json.loads(record.data))
-        }
-        if any(record.occurred_at < self.before.get(digest, 0) for digest in digests):
+        if any(self.has(subject, moment) for subject in subjects(json.loads(record.data))):
             return tombstone(self.org, record, now)
         return record
+
+    def has(self, subject: Subject, moment: int) -> bool:
+        """Whether what a subject did at a moment had to go."""
+        return moment < self.before.get(self._digest(subject), 0)
+
+    def has_id(self, text: str, moment: int) -> bool:
+        """Whether a text is the id of anybody, or anything, of whom that is so."""
+        return any(moment < self.by_id.get(self._digest(Subject(kind, text)), 0) for kind in _KINDS)
+
+    def _digest(self, subject: Subject) -> str:
+        try:
+            return subject.digest(self.org, self.secret)
+        except (ValueError, RecursionError):
+            return ""  # What RFC 8785 cannot carry is nobody's id.

@@ -49,8 +49,7 @@ class Org:
 
     `shards` are the changes of its `Layout`. `version` is that of the settings, as
     their ETag has it; `revision` counts every write. `erased_at` is when an erasure
-    was last asked for: until `erasures.ARRIVES_LATE` after it, writers look at what
-    was erased.
+    was last asked for: where it is there, writers look at whom events were erased of.
     """
 
     name: str

@@ -43,6 +43,38 @@ class TestSubject:
         assert not Subject("target", "usr_1").is_of(on)
         assert not Subject("actor", "b").is_of(on)
 
+    @pytest.mark.parametrize(
+        ("kind", "of_id"),
+        [("settings", "hold"), ("key", "k"), ("erasure", "e"), ("org", "acme"), ("export", "x")],
+    )
+    def test_what_is_governed_is_no_target_of_the_log_itself(self, kind: str, of_id: str) -> None:
+        on = event(targets=[{"type": kind, "id": of_id}])
+        own = on | {"type": "org.audit_log.settings.update"}
+        for subject in (Subject("target", of_id), Subject("target", of_id, kind)):
+            assert subject.is_of(on)
+            assert not subject.is_of(own)
+        person = own | {"targets": [{"type": "user", "id": of_id}]}
+        assert Subject("target", of_id).is_of(person)
+
+    @pytest.mark.parametrize(
+        ("actor", "credential", "is_theirs"),
+        [
+            ({"id": "auditlog", "type": "system"}, None, False),
+            ({"id": "auditlog", "type": "user"}, None, True),
+            ({"id": "k", "type": "service_account"}, {"type": "api_key", "id": "k"}, False),
+            ({"id": "k", "type": "service_account"}, {"type": "api_key", "id": "x"}, True),
+            ({"id": "k", "type": "user"}, {"type": "api_key", "id": "k"}, True),
+            ({"id": "k", "type": "user"}, {"type": "access_token", "id": "k"}, True),
+        ],
+    )
+    def test_a_key_and_the_service_are_nobody_in_the_log_itself(
+        self, actor: dict[str, str], credential: dict[str, str] | None, *, is_theirs: bool
+    ) -> None:
+        by = event(actor=actor) | ({"credential": credential} if credential else {})
+        subject = Subject("actor", actor["id"])
+        assert subject.is_of(by | {"type": "org.audit_log.key.create"}) == is_theirs
+        assert subject.is_of(by)
+
     def test_nothing_is_left_of_whom_a_tombstone_was(self) -> None:
         record = record_of(event(targets=[{"type": "repo", "id": "a"}]))
         left = json.loads(tombstone("acme", record, NOW).data)
@@ -79,6 +111,14 @@ class TestSubject:
         assert target.is_named_in({"target": ["repo/x"]})
         assert target.is_named_in({"target": ["x"]})
         assert not target.is_named_in({"target": ["user/x"]})
+
+    def test_an_untyped_target_may_have_any_type_before_it(self) -> None:
+        target = Subject("target", "a/x")
+        for named in ("a/x", "repo/a/x", "user/a/x"):
+            assert target.is_named_in({"filter": {"target": ["y", named]}})
+        for named in ("x", "ba/x", "repo/a/x/", "a/xy"):
+            assert not target.is_named_in({"target": [named]})
+        assert not Subject("actor", "x").is_named_in({"actor": ["repo/x"]})
 
     def test_its_digest_says_nothing_and_is_of_one_org(self) -> None:
         assert ADA.digest("acme", SECRET) == ADA.digest("acme", SECRET)
@@ -139,8 +179,8 @@ class TestErased:
         record = record_of(event())
         digest = ADA.digest("acme", SECRET)
         for before, is_gone in ((record.occurred_at, False), (record.occurred_at + 1, True)):
-            erased = Erased("acme", {digest: before, "another": NOW}, SECRET)
-            applied = erased.applied_to(record, NOW)
+            erased = Erased("acme", {digest: before, "another": NOW}, {}, SECRET)
+            applied = erased.applied_to(record, NOW, NOW)
             assert applied.id == record.id
             assert (applied != record) == is_gone
             assert is_tombstone(json.loads(applied.data)) == is_gone
@@ -153,12 +193,32 @@ class TestErased:
             (Subject("target", "a", "user"), False),
             (Subject("actor", "a"), False),
         ):
-            erased = Erased("acme", {subject.digest("acme", SECRET): NOW}, SECRET)
-            assert is_tombstone(json.loads(erased.applied_to(record, NOW).data)) == is_gone
+            erased = Erased("acme", {subject.digest("acme", SECRET): NOW}, {}, SECRET)
+            assert is_tombstone(json.loads(erased.applied_to(record, NOW, NOW).data)) == is_gone
 
     def test_it_reads_no_record_where_nothing_was_erased(self) -> None:
         record = record_of(event())
-        assert Erased("acme", {}, SECRET).applied_to(record, NOW) is record
+        assert Erased("acme", {}, {}, SECRET).applied_to(record, NOW, NOW) is record
+
+    def test_one_dated_ahead_goes_where_it_had_reached_us_before(self) -> None:
+        record, digest = record_of(event()), ADA.digest("acme", SECRET)
+        asked = record.occurred_at - clock.MINUTE
+        erased = Erased("acme", {digest: asked + 1}, {}, SECRET)
+        for recorded_at, is_gone in ((asked, True), (asked + 1, False)):
+            left = erased.applied_to(record, recorded_at, NOW)
+            assert is_tombstone(json.loads(left.data)) == is_gone
+
+    def test_an_id_is_known_without_its_type_and_whatever_it_is_asked(self) -> None:
+        digest = Subject("target", "x").digest("acme", SECRET)
+        erased = Erased("acme", {"other": 5}, {digest: 5}, SECRET)
+        assert erased.has_id("x", 4)
+        assert not erased.has_id("x", 5)
+        assert not erased.has_id("y", 4)
+        assert not erased.has_id("\ud800", 4)
+        deep: Any = "x"
+        for _ in range(20_000):
+            deep = [deep]
+        assert not erased.has(Subject("actor", deep), 4)
 
     def test_an_erasure_takes_what_had_occurred_or_was_recorded(self) -> None:
         erasure = Erasure("e", "acme", "actor", "why", asked_at=100, asked_by="x")

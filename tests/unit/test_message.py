@@ -7,7 +7,7 @@ import pytest
 
 from auditlog import clock
 from auditlog.erasures import Erased, Subject
-from auditlog.orgs import Org
+from auditlog.orgs import Deletion, Org
 from record.message import Message, sort
 from tests.unit.published import CATALOG, NOW, SECRET, event, record_of
 
@@ -31,7 +31,11 @@ def sorted_message(body: str, **attributes: str) -> Message:
             name: {"stringValue": value, "dataType": "String"} for name, value in attributes.items()
         },
     }
-    return sort(raw, CATALOG, ORGS.get, lambda org: Erased(org.name, ERASED, SECRET), SECRET)
+    return sort(raw, CATALOG, ORGS.get, find_erased, SECRET)
+
+
+def find_erased(org: Org) -> Erased:
+    return Erased(org.name, ERASED, ERASED, SECRET)
 
 
 def message(value: dict[str, Any]) -> str:
@@ -46,6 +50,91 @@ def test_an_event_of_somebody_who_was_erased_is_what_is_left_of_it() -> None:
     assert set(left) == {"erased_at", "occurred_at", "org", "record_hash", "type", "v"}
     assert kept["actor"] == {"id": "usr_1"}
     assert made.events[0].record.id == record_of(gone).id
+
+
+GONE = event(actor={"id": "usr_gone"}, type="no.such")
+STAYS = event(type="no.such")
+
+
+@pytest.mark.parametrize(
+    ("sent", "kept"),
+    [
+        ({"events": [GONE, STAYS]}, {"events": [STAYS]}),
+        ({"events": [GONE, GONE]}, None),
+        (GONE, None),
+        (STAYS, STAYS),
+        ({"events": [{"by": [{"id": "usr_gone"}]}, STAYS, event()]}, {"events": [STAYS]}),
+        ({"events": [STAYS], "by": "usr_gone"}, None),
+        ({"events": [STAYS] * 1_001, "by": ["x"]}, {"events": [STAYS] * 1_001, "by": ["x"]}),
+        ({"events": [GONE] * 1_000 + [STAYS]}, {"events": [STAYS]}),
+    ],
+)
+def test_of_what_is_refused_the_rejects_get_nothing_of_them(
+    sent: dict[str, Any], kept: dict[str, Any] | None
+) -> None:
+    made = sorted_message(message({"org": "acme"} | sent), sent_at=str(SENT_AT - 1))
+    assert made.refused >= 1
+    assert (made.reject and json.loads(made.reject)) == (kept and {"org": "acme"} | kept)
+
+
+def test_the_reasons_are_of_what_is_kept() -> None:
+    made = sorted_message(message({"org": "acme", "events": [GONE, STAYS]}))
+    [fault] = json.loads(str(made.reasons["errors"]))
+    assert fault["pointer"] == "/events/1/type"
+    assert (made.refused, made.reasons["faults"]) == (2, 1)
+
+
+@pytest.mark.parametrize(
+    ("occurred_at", "sent", "is_kept"),
+    [
+        (clock.text(NOW + 1), SENT_AT + 1, True),
+        (clock.text(NOW - 1), SENT_AT + 1, False),
+        (clock.text(NOW + 1), SENT_AT - 1, False),
+        ("soon", SENT_AT + 1, True),
+        (7, SENT_AT - 1, False),
+    ],
+)
+def test_a_refused_one_is_as_old_as_it_says_or_as_its_message(
+    monkeypatch: pytest.MonkeyPatch, occurred_at: Any, sent: int, *, is_kept: bool
+) -> None:
+    monkeypatch.setattr("tests.unit.test_message.SENT_AT", sent)
+    made = sorted_message(message({"org": "acme"} | GONE | {"occurred_at": occurred_at}))
+    assert (made.reject is not None) == is_kept
+
+
+@pytest.mark.parametrize("said", ['"usr_gone"', '["usr_gone", "x"]', '{"id": "usr_gone"}'])
+def test_one_that_says_something_twice_goes_by_all_that_it_says(said: str) -> None:
+    body = f'{{"org":"acme","actor":{said},"actor":{{"id":"usr_1"}},"type":"x.y"}}'
+    first_sent = str(SENT_AT - 1)
+    assert sorted_message(body, sent_at=first_sent).reject is None
+    nested = f'{{"org":"acme","events":[{{"actor":{said},"actor":1}},{message(STAYS)}]}}'
+    kept = sorted_message(nested, sent_at=first_sent).reject
+    assert kept == f'{{"org":"acme","events":[{message(STAYS)}]}}'
+    other = body.replace("usr_gone", "usr_2")
+    assert sorted_message(other, sent_at=first_sent).reject == other
+
+
+def test_one_that_is_no_json_is_kept() -> None:
+    assert sorted_message('{"org":"acme","actor":"usr_gone"').reject is not None
+
+
+def test_however_deep_it_is() -> None:
+    deep = "[" * 400 + '"usr_gone"' + "]" * 400
+    made = sorted_message(f'{{"org":"acme","actor":{deep}}}', sent_at=str(SENT_AT - 1))
+    assert (made.refused, made.reject) == (1, None)
+
+
+def test_of_a_deleted_org_nothing_but_the_reason_is_kept() -> None:
+    gone = Org("gone", None, 0, deletion=Deletion(5, "x"))
+    for body in ({"org": "gone"} | event(), {"org": "gone", "events": [], "more": "secret"}):
+        raw: dict[str, Any] = {
+            "messageId": "m-1",
+            "body": message(body),
+            "attributes": {"SentTimestamp": str(SENT_AT)},
+        }
+        made = sort(raw, CATALOG, {"gone": gone}.get, find_erased, SECRET)
+        assert (made.events, made.reject, made.refused) == ((), "{}", 1)
+        assert made.reasons["reason"]
 
 
 def test_a_good_message() -> None:

@@ -1,17 +1,20 @@
 """Erasures, in the `control` table.
 
-    pk                 sk           what
-    erasure#<org>      <id>         an erasure; the subject only until it is done
-    erased#<org>       <digest>     whom it was of, as an HMAC; for `erasures.ARRIVES_LATE`
+    pk                 sk               what
+    erasure#<org>      <id>             an erasure; the subject only until it is done
+    erased#<org>       <digest>/<id>    whom an erasure is of, as an HMAC
 
-Writers look at the latter, so that what arrives late is stored erased.
+Writers look at the latter, so that what arrives late is stored erased, however late it
+is. Each erasure has its own, so that one that fails takes nothing from another of the
+same subject; one that is completed makes those that were asked for before it needless.
 """
 
+from collections.abc import Iterator
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
-from auditlog import clock
-from auditlog.erasures import ARRIVES_LATE, LISTED, Erased, Erasure, Progress, State, Subject
+from auditlog.erasures import LISTED, Erased, Erasure, Progress, State, Subject
+from auditlog.errors import ConflictError
 from auditlog.orgs import Org
 from auditlog.store import aws
 from auditlog.store.items import attributes, values
@@ -19,6 +22,7 @@ from auditlog.store.items import attributes, values
 if TYPE_CHECKING:
     from mypy_boto3_dynamodb import DynamoDBClient
 
+HELD = "The org is under a hold: nothing of its log may be removed."
 #: What changes of an erasure while it is worked on.
 _WRITTEN = frozenset(
     {
@@ -34,23 +38,43 @@ class ErasureStore:
         self._client = client
         self._table = table
 
-    def create(self, erasure: Erasure, digest: str) -> None:
-        """Stores a new erasure, and whom it is of for who writes events. Four write units."""
-        items: Any = [
-            _item(erasure),
-            {
-                "pk": f"erased#{erasure.org}",
-                "sk": digest,
-                "before": erasure.before,
-                "ttl": (erasure.asked_at + ARRIVES_LATE + clock.DAY) // clock.SECOND,
-            },
+    def create(self, erasure: Erasure, subject: Subject, secret: bytes) -> None:
+        """Stores a new erasure, and whom it is of for who writes events.
+
+        From then on the org says that there is something to look for (`erased_at`). Raises
+        `ConflictError` where it is under a hold, or being deleted: whoever places a hold
+        sees every erasure that there can be. Atomic; six write units or so.
+        """
+        digest = subject.digest(erasure.org, secret)
+        by_id = replace(subject, type=None).digest(erasure.org, secret)
+        row = _row(erasure, digest) | {"before": erasure.before}
+        if by_id != digest:
+            row["by_id"] = by_id
+        said: Any = {
+            "TableName": self._table,
+            "Key": attributes({"pk": "org", "sk": erasure.org}),
+            "UpdateExpression": "SET erased_at = :now, "
+            "revision = if_not_exists(revision, :zero) + :one",
+            "ConditionExpression": "attribute_exists(pk) AND attribute_not_exists(#hold) "
+            "AND attribute_not_exists(deletion)",
+            "ExpressionAttributeNames": {"#hold": "hold"},
+            "ExpressionAttributeValues": attributes(
+                {":now": erasure.asked_at, ":zero": 0, ":one": 1}
+            ),
+        }
+        puts: Any = [
+            {"Put": {"TableName": self._table, "Item": attributes(item)}}
+            for item in (_item(erasure), row)
         ]
-        with aws.translated("dynamodb:TransactWriteItems"):
-            self._client.transact_write_items(
-                TransactItems=[
-                    {"Put": {"TableName": self._table, "Item": attributes(item)}} for item in items
-                ]
-            )
+        try:
+            with aws.translated("dynamodb:TransactWriteItems"):
+                self._client.transact_write_items(TransactItems=[{"Update": said}, *puts])
+        except aws.ConditionFailedError:
+            raise ConflictError(HELD) from None
+
+    def protected(self, org: str) -> int:
+        """How many erasures writers have to know of; a read unit for each 4 KB, some 40 of them."""
+        return sum(1 for _ in self._items(f"erased#{org}"))
 
     def get(self, org: str, erasure_id: str) -> Erasure | None:
         """One erasure, strongly consistent; one read unit."""
@@ -111,47 +135,86 @@ class ErasureStore:
             return None
         return saved
 
+    def running(self, org: str) -> list[Erasure]:
+        """The erasures that are not done, oldest first, strongly consistent.
+
+        A read unit for each 4 KB of all that the org ever had, some ten of them.
+        """
+        found = (_erasure(org, item) for item in self._items(f"erasure#{org}"))
+        return [erasure for erasure in found if erasure.state is State.RUNNING]
+
+    def is_any_running(self, org: str) -> bool:
+        """Whether something of an org may still be erased; as `running`.
+
+        For who makes a hold effective: once the hold is placed no erasure begins, and one
+        that runs ends itself where it looks next.
+        """
+        return bool(self.running(org))
+
     def withdraw(self, erasure: Erasure, digest: str) -> None:
-        """Has writers store the subject's events again, unless another erasure is of them too.
+        """Has writers store the subject's events again, but for those that others are of.
 
         Idempotent. One write unit.
         """
-        try:
-            with aws.translated("dynamodb:DeleteItem"):
-                self._client.delete_item(
-                    TableName=self._table,
-                    Key=attributes({"pk": f"erased#{erasure.org}", "sk": digest}),
-                    ConditionExpression="#before = :before",
-                    ExpressionAttributeNames={"#before": "before"},
-                    ExpressionAttributeValues=attributes({":before": erasure.before}),
-                )
-        except aws.ConditionFailedError:
-            return
+        self._forget(_row(erasure, digest))
 
-    def erased(self, org: Org, now: int, secret: bytes) -> Erased:
-        """Whom the org's events were erased of lately: for who is about to write events.
+    def supersede(self, erasure: Erasure, digest: str) -> None:
+        """Forgets the erasures of the same subject that were asked for no later than this one.
 
-        Strongly consistent. Costs nothing where none was asked for lately, else a read
-        unit for each 4 KB, some 40 of them.
+        This one takes all that those took, and stays. Idempotent. A read unit, and a write
+        unit for each.
+        """
+        own = _row(erasure, digest)
+        for item in self._items(own["pk"], f"{digest}/"):
+            if item["sk"] != own["sk"] and item["before"] <= erasure.before:
+                self._forget(item)
+
+    def erased(self, org: Org, secret: bytes) -> Erased:
+        """Whom events of the org were ever erased of: for who is about to write events.
+
+        Strongly consistent. Costs nothing where none was asked for, else a read unit for
+        each 4 KB, some 40 of them.
         """
         before: dict[str, int] = {}
-        if org.erased_at is not None and org.erased_at + ARRIVES_LATE > now:
-            start: dict[str, Any] = {}
-            while True:
-                with aws.translated("dynamodb:Query"):
-                    page = self._client.query(
-                        TableName=self._table,
-                        KeyConditionExpression="pk = :pk",
-                        ExpressionAttributeValues=attributes({":pk": f"erased#{org.name}"}),
-                        ConsistentRead=True,
-                        **start,
-                    )
-                before |= {item["sk"]: item["before"] for item in map(values, page["Items"])}
-                last = page.get("LastEvaluatedKey")
-                if not last:
-                    break
-                start = {"ExclusiveStartKey": last}
-        return Erased(org.name, before, secret)
+        by_id: dict[str, int] = {}
+        if org.erased_at is not None:
+            for item in self._items(f"erased#{org.name}"):
+                digest, moment = item["sk"].partition("/")[0], item["before"]
+                before[digest] = max(moment, before.get(digest, 0))
+                digest = item.get("by_id", digest)
+                by_id[digest] = max(moment, by_id.get(digest, 0))
+        return Erased(org.name, before, by_id, secret)
+
+    def _items(self, pk: str, prefix: str = "") -> Iterator[dict[str, Any]]:
+        condition, bound = "pk = :pk", {":pk": pk}
+        if prefix:
+            condition, bound = f"{condition} AND begins_with(sk, :of)", bound | {":of": prefix}
+        start: dict[str, Any] = {}
+        while True:
+            with aws.translated("dynamodb:Query"):
+                page = self._client.query(
+                    TableName=self._table,
+                    KeyConditionExpression=condition,
+                    ExpressionAttributeValues=attributes(bound),
+                    ConsistentRead=True,
+                    **start,
+                )
+            yield from map(values, page["Items"])
+            last = page.get("LastEvaluatedKey")
+            if not last:
+                return
+            start = {"ExclusiveStartKey": last}
+
+    def _forget(self, row: dict[str, Any]) -> None:
+        with aws.translated("dynamodb:DeleteItem"):
+            self._client.delete_item(
+                TableName=self._table, Key=attributes({"pk": row["pk"], "sk": row["sk"]})
+            )
+
+
+def _row(erasure: Erasure, digest: str) -> dict[str, Any]:
+    """The key of what writers look at."""
+    return {"pk": f"erased#{erasure.org}", "sk": f"{digest}/{erasure.id}"}
 
 
 def _item(erasure: Erasure) -> dict[str, Any]:

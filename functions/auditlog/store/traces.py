@@ -7,7 +7,7 @@ them. Everything here is done twice without harm.
 from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING, Any
 
-from auditlog.erasures import Subject
+from auditlog.erasures import ERASED, Subject
 from auditlog.errors import NotFoundError
 from auditlog.exports import STALLED_AFTER, State
 from auditlog.store import aws
@@ -17,8 +17,6 @@ from auditlog.store.items import attributes, values
 if TYPE_CHECKING:
     from mypy_boto3_dynamodb import DynamoDBClient
 
-#: Stands where the subject of an erasure did.
-ERASED = "erased"
 _UNDER_WAY = frozenset({State.QUEUED.value, State.RUNNING.value})
 _CHANGED = "Somebody who is named in its filter was erased; ask for another."
 
@@ -127,8 +125,12 @@ def _key(item: Mapping[str, Any]) -> Any:
 def _changes(item: Mapping[str, Any], subject: Subject, now: int) -> dict[str, Any]:
     """What has to change of an export; nothing where it says nothing of the subject."""
     changes: dict[str, Any] = {}
-    if subject.kind == "actor" and item["requester"] == subject.id:
-        changes |= {"requester": ERASED, "requester_name": ERASED}
+    if subject.kind == "actor":
+        if item["requester"] == subject.id:
+            changes |= {"requester": ERASED, "requester_name": ERASED}
+        # A token that has no id of its own has that of the person.
+        if item["credential"] == subject.id:
+            changes["credential"] = ERASED
     if subject.is_named_in(item["filter"]):
         changes["filter"] = {
             name: [ERASED if subject.is_named_in({name: text}) else text for text in texts]

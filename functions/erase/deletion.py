@@ -14,13 +14,14 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 
 from auditlog import clock
-from auditlog.erasures import SETTLED
+from auditlog.erasures import SETTLED, State
 from auditlog.errors import ConflictError
 from auditlog.exports import UNDER_WAY, Export
 from auditlog.orgs import Deletion, Org
 from auditlog.span import BEGIN, END, Span, just_above
 from auditlog.store.backlog import Backlog
 from auditlog.store.control import ControlStore
+from auditlog.store.erasures import ErasureStore
 from auditlog.store.exports import ExportStore
 from auditlog.store.objects import ObjectStore
 from auditlog.store.remains import RemainsStore, Removal
@@ -29,6 +30,7 @@ from erase.leftovers import is_of_org
 from erase.step import STOPPED, Ended, OutOfTime, Stopped, later
 
 _TRIES = 5
+_GOES = "The org is being deleted."
 
 
 @dataclass(slots=True)
@@ -39,6 +41,7 @@ class Deleting:
     deletion: Deletion
     control: ControlStore
     exports: ExportStore
+    erasures: ErasureStore
     remains: RemainsStore
     tombstones: TombstoneStore
     objects: ObjectStore
@@ -65,6 +68,7 @@ class Deleting:
         removal = self.remains.removal(name) or Removal()
         if removal.begun_at is None:
             removal = self._save(replace(removal, begun_at=self.now()))
+        self._end_erasures()
         # Workers that write downloads look whether they still may; and nobody has a key.
         for export in self._under_way():
             self.exports.cancel(export, self.now())
@@ -86,6 +90,25 @@ class Deleting:
         self.remains.remove_rest(name)
         self._complete(removal.events)
         return Ended("deleted")
+
+    def _end_erasures(self) -> None:
+        """Ends what is still being erased of the org, which nobody may ask for any more.
+
+        Whoever is at it looks whether the org is there before it writes, and stops.
+        """
+        while running := self.erasures.running(self.org.name):
+            for erasure in running:
+                ended = replace(
+                    erasure,
+                    state=State.FAILED,
+                    subject=None,
+                    progress=None,
+                    completed_at=self.now(),
+                    error=_GOES,
+                )
+                # None where it got further meanwhile; then it is ended by the next round.
+                self.erasures.save(ended)
+            self._look()
 
     def _remove_log(self, removal: Removal) -> Removal:
         for partition in self.org.layout.partitions:

@@ -22,7 +22,7 @@ from auditlog.orgs import Org
 from auditlog.reads import EventsRead
 from auditlog.sieve import Found
 from auditlog.span import BEGIN, END, Span, just_above
-from auditlog.store.backlog import Backlog
+from auditlog.store.backlog import Backlog, Waiting
 from auditlog.store.control import ControlStore
 from auditlog.store.erasures import ErasureStore
 from auditlog.store.pace import Pace
@@ -75,8 +75,8 @@ class Erasing:
             self._save(replace(self.erasure, progress=progress))
         if not progress.is_read:
             self._read_log(progress)
-        before = self.erasure.before
-        self.traces.erase(self.org.name, self.subject, before, self.now())
+        self._look()
+        self.traces.erase(self.org.name, self.subject, self.erasure.before, self.now())
         self._clear_backlogs()
         if progress.pass_at < self.erasure.asked_at + SETTLED:
             # A crash before this repeats the pass from where it was; after it, the
@@ -87,9 +87,12 @@ class Erasing:
         builds_until = max(map(self.tombstones.builds_until, self.org.layout.partitions))
         if builds_until:
             return Ended("settling", later((builds_until - self.now()) / clock.SECOND))
+        gone_before = self.org.policy.purged_at(self.now())
         for partition in self.org.layout.partitions:
             self._look()
+            self.tombstones.forget_gone(partition, gone_before)
             self.tombstones.forget(partition, self.erasure.asked_at)
+        self._look()
         self._complete(progress.pass_at)
         return Ended("completed")
 
@@ -133,7 +136,8 @@ class Erasing:
                 )
             )
             erased_at = self.now()
-            self.tombstones.put(partition, [self._tombstone(each, erased_at) for each in batch])
+            left = [self._tombstone(each, erased_at) for each in batch]
+            self.tombstones.put(partition, left, self._look)
             self._reached(number, partition, just_above(ids[-1]))
             self._look()
 
@@ -157,12 +161,16 @@ class Erasing:
     def _clear_backlogs(self) -> None:
         for backlog in self.backlogs:
             is_done = backlog.go_through(
-                lambda message: without_subject(message, self.org.name, self.subject),
-                deadline=self.deadline,
-                monotonic=self.monotonic,
+                self._left_of, deadline=self.deadline, monotonic=self.monotonic
             )
             if not is_done:
                 raise OutOfTime
+
+    def _left_of(self, message: Waiting) -> str | None:
+        left = without_subject(message, self.org.name, self.subject)
+        if left != message.body:
+            self._look()
+        return left
 
     def _complete(self, ended_at: int) -> None:
         """Records the end, which is when the last pass began, and lets the subject go."""
@@ -179,6 +187,8 @@ class Erasing:
         now = self.now()
         exports = self.traces.may_hold(self.org.name, now)
         self._end(replace(erasure, state=State.COMPLETED, exports=exports, completed_at=now))
+        # A crash here leaves writers more to read, until the subject is erased once more.
+        self.erasures.supersede(erasure, self._digest)
 
     def _look(self) -> None:
         """Looks whether to go on: raises `OutOfTime` or `Stopped`, which may be for a hold."""
@@ -194,7 +204,7 @@ class Erasing:
 
     def _fail(self) -> None:
         # First, so that nothing more is erased; a crash after it fails it once more.
-        self.erasures.withdraw(self.erasure, self.subject.digest(self.org.name, self.secret))
+        self.erasures.withdraw(self.erasure, self._digest)
         events = self.erasure.events - self._counted_too_early()
         exports = self.traces.may_hold(self.org.name, self.now())
         self._end(
@@ -226,6 +236,10 @@ class Erasing:
 
     def _end(self, ended: Erasure) -> None:
         self._save(replace(ended, subject=None, progress=None))
+
+    @property
+    def _digest(self) -> str:
+        return self.subject.digest(self.org.name, self.secret)
 
     @property
     def _progress(self) -> Progress:

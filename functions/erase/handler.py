@@ -99,6 +99,7 @@ def _delete(task: Task, deadline: float) -> Ended:
         org.deletion,
         control,
         ExportStore(aws.dynamodb(), SETTINGS.control_table),
+        ErasureStore(aws.dynamodb(), SETTINGS.control_table),
         RemainsStore(
             aws.dynamodb(),
             SETTINGS.events_table,

@@ -7,12 +7,13 @@ was put.
 """
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
-from auditlog import filters
+from auditlog import filters, terms
 from auditlog.catalog import Catalog
-from auditlog.erasures import OF_THE_LOG, Subject
-from auditlog.filters import Filter
+from auditlog.erasures import OF_THE_LOG, Subject, subjects
+from auditlog.filters import Clause, Filter
+from auditlog.qualifiers import Value
 from auditlog.sieve import Found, Spent
 from auditlog.span import Span
 from auditlog.store.reader import Reader
@@ -24,11 +25,25 @@ def searches(subject: Subject, catalog: Catalog) -> list[Filter]:
 
     Each finds more than that, and nothing is missing in all of them together.
     """
-    by_name = filters.parse({subject.kind: [subject.id]}, catalog, hidden_by_default=False)
+    everything = filters.parse({}, catalog, hidden_by_default=False)
+    # By its terms alone, of which the id may have any length and be of any characters.
+    clause = Clause(subject.kind, (_named(subject),))
+    by_name = replace(everything, clauses=(clause,))
     of_the_log = filters.parse(
         {"type": [OF_THE_LOG.removesuffix(".")]}, catalog, hidden_by_default=False
     )
     return [by_name, of_the_log]
+
+
+def _named(subject: Subject) -> Value:
+    """What an event has where it is the subject's."""
+    own = Subject(subject.kind, subject.id)
+    term = terms.actor_term if subject.kind == "actor" else terms.target_term
+    return Value(
+        subject.id,
+        by_record=lambda about: any(own == each for each in subjects(about.record)),
+        terms=(term(subject.id),),
+    )
 
 
 @dataclass(frozen=True, slots=True)

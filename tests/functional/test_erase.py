@@ -23,7 +23,6 @@ from auditlog.store import backlog
 from auditlog.store.erasures import ErasureStore
 from tests.functional.conftest import (
     ORG,
-    SECRET,
     Context,
     Watched,
     World,
@@ -143,6 +142,11 @@ def erased(world: World, **asked: Any) -> Erasure:
     erasure_id = world.ask_erasure(**asked or {"actor": GONE})
     world.erase()
     return found(world, erasure_id)
+
+
+def is_erased_row(row: Any) -> bool:
+    """Whether it tells writers of somebody who was erased."""
+    return row["pk"]["S"].startswith("erased#")
 
 
 def tombstones(world: World) -> dict[str, dict[str, Any]]:
@@ -403,20 +407,62 @@ class TestLate:
         assert answer.json["events"][0]["id"] in tombstones(world)
         assert left(world, logged) == set()
 
-    def test_after_32_days_nobody_looks_any_more(self, world: World, time_: Clock) -> None:
+    def test_however_late_it_comes(self, world: World, time_: Clock) -> None:
         event = canary()
         erased(world)
+        assert not [r for r in world.rows(world.control_table) if "ttl" in r and is_erased_row(r)]
+        time_.pass_(400 * clock.DAY)
+        world.publish(event)
+        assert len(tombstones(world)) == 1
+        assert left(world) == set()
+
+    def test_where_nobody_was_erased_nothing_is_read(self, world: World) -> None:
         org = world.control.org(ORG)
         assert org is not None
         calls: list[str] = []
         client: Any = Watched(world.dynamodb, lambda _name, _n, call: call(), calls)
-        late = ErasureStore(client, world.control_table)
-        assert late.erased(org, time_.now, SECRET.encode()).before
-        assert late.erased(org, time_.now + erasures.ARRIVES_LATE, SECRET.encode()).before == {}
-        assert calls == ["query"]
-        time_.pass_(33 * clock.DAY)
-        world.publish(event)
-        assert tombstones(world) == {}
+        assert ErasureStore(client, world.control_table).erased(org, b"").before == {}
+        assert calls == []
+
+    def test_one_dated_ahead_that_was_sent_before(self, world: World, time_: Clock) -> None:
+        sent = time_.now
+        ahead = canary(occurred_at=clock.text(time_.now + 5 * clock.MINUTE))
+        time_.pass_(clock.SECOND)
+        erased(world)
+        assert world.record(message({"org": ORG, **ahead}, sent_at=sent // 1_000)) == []
+        assert len(tombstones(world)) == 1
+        # What they do later stays.
+        time_.pass_(clock.MINUTE)
+        later = canary(1, occurred_at=clock.text(time_.now + 5 * clock.MINUTE))
+        assert world.record(message({"org": ORG, **later}, sent_at=time_.now // 1_000)) == []
+        assert len(tombstones(world)) == 1
+
+    def test_a_bad_one_is_not_handed_to_the_rejects(self, world: World, time_: Clock) -> None:
+        sent = time_.now // 1_000
+        time_.pass_(clock.HOUR)
+        erased(world)
+        bad = canary(1, type="no.such")
+        kept = an_event(type="no.such")
+        alone = {"org": ORG, **canary(2, type="no.such")}
+        twice = json.dumps({"org": ORG, **canary(3)})[:-1] + ', "type": "x.y"}'
+        more = {"org": ORG, "events": [canary(4), kept], "beside": 1}
+        for body in ({"org": ORG, "events": [bad, kept]}, alone, more):
+            assert world.record(message(body, sent_at=sent)) == []
+        raw = message(alone, sent_at=sent)
+        raw["body"] = twice
+        assert world.record(raw) == []
+        bodies = [json.loads(each["Body"]) for each in world.received("rejects")]
+        assert bodies == [
+            {"org": ORG, "events": [bad, kept]} | {"events": [kept]},
+            {"org": ORG, "beside": 1, "events": [kept]},
+        ]
+        assert left(world) == set()
+        # What was sent later, of later, is kept as any other.
+        later = canary(5, type="no.such", occurred_at=clock.text(time_.now + clock.SECOND))
+        time_.pass_(clock.MINUTE)
+        world.record(message({"org": ORG, **later}, sent_at=time_.now // 1_000))
+        [one] = world.received("rejects")
+        assert GONE in one["Body"]
 
     def test_a_writer_that_began_before_is_caught_by_the_last_pass(
         self, world: World, time_: Clock, monkeypatch: pytest.MonkeyPatch
@@ -432,7 +478,7 @@ class TestLate:
         assert delay == 120
         # It has looked at the org, and at who was erased, before the erasure was asked for.
         with pytest.MonkeyPatch.context() as patch:
-            patch.setattr(ErasureStore, "erased", lambda *_: erasures.Erased(ORG, {}, b""))
+            patch.setattr(ErasureStore, "erased", lambda *_: erasures.Erased(ORG, {}, {}, b""))
             world.publish(canary(1))
         assert len(tombstones(world)) == 1
         time_.pass_(delay * clock.SECOND)
@@ -750,8 +796,8 @@ class TestHold:
         put = erase.handler.TombstoneStore.put
         batches: list[int] = []
 
-        def held(store: Any, partition: str, gone: Any) -> None:
-            put(store, partition, gone)
+        def held(store: Any, partition: str, gone: Any, look: Any) -> None:
+            put(store, partition, gone, look)
             batches.append(len(gone))
             if len(batches) == 2:
                 self.hold(world)
@@ -784,11 +830,11 @@ class TestHold:
         put = erase.handler.TombstoneStore._put
         tries: list[str] = []
 
-        def dies(store: Any, partition: str, gone: Any) -> None:
+        def dies(store: Any, partition: str, until: int, gone: Any) -> None:
             tries.append(gone.id)
             if len(tries) >= 5:
                 raise RuntimeError
-            put(store, partition, gone)
+            put(store, partition, until, gone)
 
         monkeypatch.setattr(erase.handler.TombstoneStore, "_put", dies)
         with pytest.raises(RuntimeError):
@@ -824,8 +870,8 @@ class TestSteps:
         put, now = erase.handler.TombstoneStore.put, [clock.monotonic()]
         monkeypatch.setattr(clock, "monotonic", lambda: now[0])
 
-        def slow(store: Any, partition: str, gone: Any) -> None:
-            put(store, partition, gone)
+        def slow(store: Any, partition: str, gone: Any, look: Any) -> None:
+            put(store, partition, gone, look)
             now[0] += 500
 
         monkeypatch.setattr(erase.handler.TombstoneStore, "put", slow)
@@ -842,13 +888,13 @@ class TestSteps:
         put = erase.handler.TombstoneStore.put
         inner: list[int] = []
 
-        def meanwhile(store: Any, partition: str, gone: Any) -> None:
+        def meanwhile(store: Any, partition: str, gone: Any, look: Any) -> None:
             if not inner:
                 inner.append(1)
                 event = sample("triggers/sqs-erase")
                 event["Records"][0]["body"] = json.dumps({"org": ORG, "erasure_id": erasure_id})
                 erase.handler.handler(event, Context(900_000))
-            put(store, partition, gone)
+            put(store, partition, gone, look)
 
         with pytest.MonkeyPatch.context() as patch:
             patch.setattr(erase.handler.TombstoneStore, "put", meanwhile)

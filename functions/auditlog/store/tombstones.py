@@ -15,9 +15,9 @@ from typing import TYPE_CHECKING, Any
 from auditlog import canonical, clock, digest
 from auditlog.digest import MAX_WRITE, Mark, Stored
 from auditlog.errors import UnavailableError
-from auditlog.event import Record, id_time
+from auditlog.event import Record, first_id, id_time
 from auditlog.reads import BLOCK, BLOCK_COUNTS, SEGMENT, SEGMENT_COUNTS, bucket_kind
-from auditlog.span import Span, just_above
+from auditlog.span import BEGIN, Span, just_above
 from auditlog.store import aws
 from auditlog.store.digests import DigestStore
 
@@ -28,6 +28,9 @@ if TYPE_CHECKING:
 _AT_ONCE = 8
 _TRIES = 8
 _FIRST_WAIT, _LONGEST_WAIT = 0.1, 5.0
+#: So long after a look nothing more is begun. With what is under way then it is far less
+#: than a hold takes to be effective (`policy.SETTLED`).
+_PATIENCE = 30 * clock.SECOND
 #: Marks over one batch, and how far apart those are that have one each.
 _MARKS = 16
 _APART = clock.HOUR
@@ -57,10 +60,17 @@ class TombstoneStore:
         self._now = now
         self._sleep = sleep
 
-    def put(self, partition: str, tombstones: Sequence[Record]) -> None:
+    def put(
+        self,
+        partition: str,
+        tombstones: Sequence[Record],
+        look: Callable[[], None] = lambda: None,
+    ) -> None:
         """Puts each in the place of the record that has its id; in order of ids.
 
-        Idempotent; an item that is not there any more is not made again. Once this
+        `look` is called before each eight of them, and may raise to end it there; a change
+        is begun within half a minute of that. Idempotent; an item that is not there any more
+        is not made again. Once this
         returns, all readers that are strongly consistent see them, and no digest that
         was begun before is relied on where they lie. One write unit for each 1 KB of
         each item, as it was or as it is, and one for each of up to 16 marks. What a
@@ -73,11 +83,17 @@ class TombstoneStore:
         self._mark(partition, tombstones, began)
         # A crash here leaves marks over what was not changed. They cost reads, until
         # `seal` has built the digests anew and removes them.
-        for _ in _pool().map(partial(self._put, partition), tombstones):
-            pass
-        if self._now() - began > MAX_WRITE:
-            # So late that a digest may have been begun in between.
-            self._mark(partition, tombstones, self._now())
+        try:
+            for start in range(0, len(tombstones), _AT_ONCE):
+                look()
+                until = self._now() + _PATIENCE
+                put = partial(self._put, partition, until)
+                for _ in _pool().map(put, tombstones[start : start + _AT_ONCE]):
+                    pass
+        finally:
+            if self._now() - began > MAX_WRITE:
+                # So late that a digest may have been begun in between.
+                self._mark(partition, tombstones, self._now())
         self._digests.say_active([partition], began)
 
     def builds_until(self, partition: str) -> int:
@@ -93,6 +109,29 @@ class TombstoneStore:
             )
         until = int(found.get("Item", {}).get("taken", {}).get("N", "0"))
         return until if until > self._now() else 0
+
+    def forget_gone(self, partition: str, before: int) -> None:
+        """Has no counts tell of what occurred before a time, and is gone by its expiry.
+
+        Nothing is left there to be found, and yet counts have who did it. Digests of that
+        alone go, as they would soon; what reaches beyond it is marked, for `forget`. To be
+        called as that is. Idempotent. Two read units where nothing is there, else a write
+        unit for each KB of what goes, and one for each of two marks.
+        """
+        if before <= 0:
+            return
+        bound = first_id(before)
+        self._digests.remove_before(partition, bound)
+        left = {
+            stored.span.first
+            for counts, whole, _ in _KINDS
+            for kind in (counts, whole)
+            for stored in self._digests.digests(partition, kind, Span(BEGIN, bound))
+        }
+        if left:
+            at = self._now()
+            self._digests.mark((partition, Mark(Span(first, bound), at)) for first in sorted(left))
+            self._digests.say_active([partition], at)
 
     def forget(self, partition: str, since: int) -> None:
         """Has no digest tell of what was marked from a time on, if it was begun before.
@@ -129,7 +168,7 @@ class TombstoneStore:
         spans = list(_stretches([each.id for each in tombstones]))
         self._patiently(lambda: self._digests.mark([(partition, Mark(span, at)) for span in spans]))
 
-    def _put(self, partition: str, tombstone: Record) -> None:
+    def _put(self, partition: str, until: int, tombstone: Record) -> None:
         values: Mapping[str, Any] = {":r": {"B": canonical.pack(tombstone.data)}}
 
         def update() -> None:
@@ -145,15 +184,17 @@ class TombstoneStore:
             except aws.ConditionFailedError:
                 return  # It is past its time, and gone.
 
-        self._patiently(update)
+        self._patiently(update, until)
 
-    def _patiently(self, call: Callable[[], None]) -> None:
+    def _patiently(self, call: Callable[[], None], until: int | None = None) -> None:
         for attempt in range(_TRIES):
             try:
                 return call()
             except UnavailableError:
                 longest = min(_LONGEST_WAIT, _FIRST_WAIT * 2**attempt)
                 self._sleep(random.uniform(longest / 2, longest))  # noqa: S311 -- jitter, not a secret
+                if until is not None and self._now() >= until:
+                    raise
         return call()
 
 

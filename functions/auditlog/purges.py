@@ -78,8 +78,9 @@ class Progress:
     Everything before `recorded_to` was purged, the last of it at `recorded_at`, and
     the log says of `removed` events that they went. `swept_to`: what was left there,
     and its digests, are gone too. `kept` says of the hold placed at its first number
-    that nothing below the second carries an expiry any more. `is_whole` and
-    `is_overdue` are what the last run said.
+    that nothing below the second carries an expiry any more. `due` says at what times a
+    run has seen that all before the second number was to go. `is_whole` and `is_overdue`
+    are what the last run said.
     """
 
     org: str
@@ -88,6 +89,7 @@ class Progress:
     removed: int = 0
     swept_to: int = 0
     kept: tuple[int, int] = (0, 0)
+    due: tuple[tuple[int, int], ...] = ()
     purges: tuple[Purge, ...] = ()
     last_run_at: int | None = None
     is_whole: bool = True

@@ -11,7 +11,7 @@ from auditlog.policy import SETTLED
 from retain.case import Case, Stores
 from retain.purge import discard, purge
 from retain.reach import reach
-from retain.sweep import is_overdue, oldest, sweep
+from retain.sweep import due, is_overdue, oldest, sweep
 
 #: Lambda's longest run, and a margin: after it a run that died has the org no more.
 LEASE = 16 * clock.MINUTE
@@ -72,7 +72,12 @@ def run(org: Org, stores: Stores) -> Told | None:
     if taken is not None:
         is_left = False
         with _told(errors):
-            case.leave(last_run_at=began, is_whole=is_whole, is_overdue=overdue_since is not None)
+            case.leave(
+                due=due(case),
+                last_run_at=began,
+                is_whole=is_whole,
+                is_overdue=overdue_since is not None,
+            )
             is_left = True
         is_whole = is_whole and is_left
     error = errors[0] if errors else None

@@ -11,6 +11,9 @@ from retain.walk import Walk
 
 #: What should have gone so long ago, and is still there, is overdue.
 OVERDUE = 3 * clock.DAY
+#: How often it is noted what is to go; where the policy changes all the time, it is known
+#: so much later that it is overdue.
+_NOTED_EVERY = clock.DAY // 2
 
 
 def sweep(case: Case) -> bool:
@@ -40,14 +43,29 @@ def sweep(case: Case) -> bool:
 def is_overdue(case: Case) -> bool:
     """Whether something is still there that was to go more than three days ago; and is told so.
 
-    A change of the policy makes much due at once, for which there are three days too.
-    A read unit for each partition.
+    What was to go at some time is to go whatever the policy says later, but for a hold,
+    after which it has three days again. A change of the policy makes much due at once,
+    for which there are three days too. A read unit for each partition.
     """
-    policy, now = case.policy, case.now
-    if policy.hold or policy.retention_days is None or now < policy.changed_at + OVERDUE:
+    policy, since = case.policy, case.now - OVERDUE
+    if policy.hold:
         return False
-    oldest_at = oldest(case)
-    return oldest_at is not None and oldest_at < policy.purge_line(now - OVERDUE)
+    before = max((before for at, before in case.progress.due if at <= since), default=0)
+    if policy.changed_at <= since:
+        before = max(before, policy.purge_line(since))
+    oldest_at = oldest(case) if before else None
+    return oldest_at is not None and oldest_at < before
+
+
+def due(case: Case) -> tuple[tuple[int, int], ...]:
+    """What a run notes of what is to go: `Progress.due`, as far as it is needed."""
+    if case.policy.hold:
+        return ()
+    seen, now = case.progress.due, case.now
+    if not seen or seen[-1][0] <= now - _NOTED_EVERY:
+        seen = (*seen, (now, line(case.policy, now)))
+    last = max((at for at, _ in seen if at <= now - OVERDUE), default=0)
+    return tuple(each for each in seen if each[0] >= last)
 
 
 def oldest(case: Case) -> int | None:

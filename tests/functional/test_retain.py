@@ -230,6 +230,42 @@ def test_an_org_that_a_dead_run_has_is_overdue_all_the_same(world: World) -> Non
     assert (done.is_whole, done.overdue_since) == (False, log._rows()[0].occurred_at)
 
 
+@pytest.mark.parametrize("later", [[None], [30, 31], [90, None], [31, 30]])
+def test_no_change_of_the_policy_makes_what_is_overdue_less_so(
+    world: World, monkeypatch: pytest.MonkeyPatch, later: list[int | None]
+) -> None:
+    monkeypatch.setattr(trail, "record", lambda *_: None)  # it would wait for the table
+    world.dynamodb = MemoryDynamoDB()
+    log = Log(world, 30, ((0, 1),), seed=10)
+    log.publish([29 * clock.DAY] * 5, 0)
+    log.wait(9 * clock.DAY)
+
+    def refuses(name: str, _number: int, call: Any) -> Any:
+        if name == "batch_execute_statement":
+            raise ClientError({"Error": {"Code": "ThrottlingException"}}, name)
+        return call()
+
+    world.dynamodb = Watched(world.dynamodb, refuses)
+    began, overdue = log.now, list[int]()
+    for number in range(16):
+        if number % 4 == 0:
+            log.change(later[number // 4 % len(later)], hold=False)
+        log.wait(6 * clock.HOUR)
+        done = log.run()
+        if done is not None and done.overdue_since is not None:
+            overdue.append(log.now - began)
+    assert overdue
+    assert 3 * clock.DAY <= overdue[0] <= 3.6 * clock.DAY
+    log.change(later[0], hold=True)
+    log.wait(15 * clock.MINUTE)
+    log.run()
+    assert log.policy.hold is not None
+    log.change(later[0], hold=False)
+    log.wait(clock.DAY)
+    done = log.run()
+    assert done is None or done.overdue_since is None
+
+
 def test_two_runs_do_not_work_on_one_org_and_a_dead_one_has_it_for_sixteen_minutes(
     world: World,
 ) -> None:

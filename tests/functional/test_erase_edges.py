@@ -14,8 +14,11 @@ import seal.builder
 import seal.handler
 from auditlog import bootstrap, canonical, clock, digest, keys, trail
 from auditlog.erasures import Erasure, State, Subject
+from auditlog.event import first_id
 from auditlog.keys import Grant
 from auditlog.store import backlog
+from auditlog.store.queue import Queue
+from retain import stuck
 from tests.functional import issuers
 from tests.functional.conftest import ORG, SECRET, World, an_event, message
 from tests.functional.test_erase import (
@@ -373,6 +376,20 @@ class TestHold:
         assert store(world).newest(ORG) == []
         assert store(world).protected(ORG) == 0
 
+    def test_one_that_stands_still_is_handed_in_at_once(self, world: World) -> None:
+        world.ask_erasure(actor=GONE)
+        queue = Queue(world.sqs, world.queues["erasures"])
+        assert world.received("erasures")
+        org = world.control.org(ORG)
+        assert org is not None
+        assert stuck.hand_in(org, store(world), queue, clock.now()) == 0
+        hold(world)
+        org = world.control.org(ORG)
+        assert org is not None
+        assert stuck.hand_in(org, store(world), queue, clock.now()) == 1
+        world.erase()
+        assert stuck.hand_in(org, store(world), queue, clock.now() + clock.DAY) == 0
+
     def test_whether_any_is_running_is_told(self, world: World) -> None:
         assert not store(world).is_any_running(ORG)
         world.ask_erasure(actor=GONE)
@@ -442,7 +459,7 @@ class TestGoneByTheirExpiry:
             monkeypatch.setattr(module, "SEGMENT_BLOCKS", 4)
 
     def test_their_names_go_from_the_digests(self, world: World, time_: Clock) -> None:
-        step, start = 4 * clock.HOUR, time_.now - 45 * clock.DAY
+        step, start = 4 * clock.HOUR, time_.now - 45 * clock.DAY - 12 * clock.HOUR
         moments = [start + n * step for n in range(90)]
         line = time_.now - 37 * clock.DAY
         theirs = [moment + 1 for moment in moments if moment < line][::3]
@@ -451,8 +468,11 @@ class TestGoneByTheirExpiry:
             *(canary(n, occurred_at=clock.text(m)) for n, m in enumerate(theirs)),
         )
         sealed(time_)
-        kinds = {row["pk"]["S"] for row in world.rows(world.digests_table)}
-        assert {f"block-counts/{ORG}", f"segment-counts/{ORG}"} <= kinds
+        bound = first_id(line)
+        for kind in ("block-counts", "segment-counts"):
+            rows = [r for r in world.rows(world.digests_table) if r["pk"]["S"] == f"{kind}/{ORG}"]
+            assert any(row["end"]["S"] <= bound for row in rows)
+            assert any(row["sk"]["S"] < bound < row["end"]["S"] for row in rows)
         assert world.call("PATCH", SETTINGS, body={"retention_days": 30}).status == 200
         # As DynamoDB does by itself.
         for row in world.rows():
@@ -473,5 +493,6 @@ class TestGoneByTheirExpiry:
         assert after == told
         kept = [row for row in world.rows(world.digests_table) if "d" in row]
         assert any(row["d"]["B"] != b"-" for row in kept)
+        assert all(row["end"]["S"] > bound for row in kept)
         sealed(time_)
         assert left(world) == set()

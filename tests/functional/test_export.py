@@ -438,3 +438,23 @@ def test_the_references_route_gives_no_file_of_an_older_policy(world: World) -> 
     world.call("PATCH", f"/v1/orgs/{ORG}/settings", body={"retention_days": 3})
     assert b"usr_old" not in file()
     assert len(world.call("GET", PATH).json["exports"]) == 2
+
+
+def test_under_a_hold_an_export_has_what_search_shows(world: World) -> None:
+    now = clock.now()
+    [old] = events_at(now - 5 * clock.DAY, actor={"id": "usr_old"})
+    world.publish(old)
+
+    def exported() -> bytes:
+        export_id = world.ask_export()
+        world.work()
+        return world.file(export_id)
+
+    path = f"/v1/orgs/{ORG}/settings"
+    for asked, is_there in (
+        ({"retention_days": 3}, False),
+        ({"hold": {"reason": "case 7"}}, True),
+        ({"hold": None}, False),
+    ):
+        assert world.call("PATCH", path, body=asked).status == 200
+        assert (b"usr_old" in exported()) is is_there

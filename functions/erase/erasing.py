@@ -93,7 +93,7 @@ class Erasing:
             self.tombstones.forget_gone(partition, gone_before)
             self.tombstones.forget(partition, self.erasure.asked_at)
         self._look()
-        self._complete(progress.pass_at)
+        self._complete()
         return Ended("completed")
 
     # -- the log ----------------------------------------------------------------------------
@@ -172,13 +172,21 @@ class Erasing:
             self._look()
         return left
 
-    def _complete(self, ended_at: int) -> None:
+    def _complete(self) -> None:
         """Records the end, which is when the last pass began, and lets the subject go."""
+        progress, org = self._progress, self.control.org(self.org.name)
+        if org is None:
+            raise Stopped
+        if progress.pass_at < org.policy.refused_before(self.now()):
+            # It would be purged itself, and may be counted already; so would one that was
+            # recorded then.
+            progress = replace(progress, pass_at=self.now())
+            self._save(replace(self.erasure, progress=progress))
         erasure = self.erasure
         entry = trail.Entry(
             trail.ERASURE_COMPLETE,
             key=erasure.id,
-            occurred_at=ended_at,
+            occurred_at=progress.pass_at,
             targets=[{"type": "erasure", "id": erasure.id}],
             metadata={"events": erasure.events},
         )

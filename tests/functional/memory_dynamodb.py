@@ -1,7 +1,7 @@
 """A DynamoDB in this process, for tests that make more calls than any engine answers in time.
 
-It knows the few requests that `retain` and the writers of events make, in exactly the
-words in which they make them, and raises on any other. A few lives are run on dynoxide
+It knows the few requests that `retain`, `erase` and the writers of events make, in exactly
+the words in which they make them, and raises on any other. A few lives are run on dynoxide
 too, so that what it answers is not its own invention.
 """
 # ruff: noqa: N803 -- the names are boto3's
@@ -34,6 +34,16 @@ _CONDITIONS: dict[str, Callable[[Item, Bound], bool]] = {
     ),
     "lease = :lease": lambda item, bound: item.get("lease") == bound[":lease"],
     "attribute_not_exists(pk)": lambda item, _: not item,
+    "attribute_exists(pk)": lambda item, _: bool(item),
+    "attribute_exists(pk) AND attribute_not_exists(#hold) AND attribute_not_exists(deletion)": (
+        lambda item, _: bool(item) and "hold" not in item and "deletion" not in item
+    ),
+    "#state = :running AND "
+    "(#revision = :before OR (attribute_not_exists(#revision) AND :before = :none))": (
+        lambda item, bound: (
+            item.get("state") == bound[":running"] and item.get("revision") == bound[":before"]
+        )
+    ),
 }
 
 
@@ -68,12 +78,13 @@ class MemoryDynamoDB:
         UpdateExpression: str,
         ConditionExpression: str,
         ExpressionAttributeValues: Bound,
-        ReturnValues: str,
+        ExpressionAttributeNames: Mapping[str, str] | None = None,
+        ReturnValues: str = "",
     ) -> Item:
-        assert (UpdateExpression, ReturnValues) == ("SET lease = :until", "ALL_NEW")
         self._require(TableName, Key, ConditionExpression, ExpressionAttributeValues)
         had = self._partition(TableName, Key).get(Key["sk"]["S"], Key)
-        item = {**had, "lease": ExpressionAttributeValues[":until"]}
+        names = ExpressionAttributeNames or {}
+        item = _updated(had, UpdateExpression, names, ExpressionAttributeValues)
         self._put(TableName, item)
         return {"Attributes": item}
 
@@ -84,9 +95,14 @@ class MemoryDynamoDB:
         return {}
 
     def transact_write_items(self, *, TransactItems: Sequence[Any]) -> Item:
-        puts = [each["Put"] for each in TransactItems]
+        puts = [each["Put"] for each in TransactItems if "Put" in each]
+        updates = [each["Update"] for each in TransactItems if "Update" in each]
+        assert len(puts) + len(updates) == len(TransactItems)
         for put in puts:
-            self._require(put["TableName"], put["Item"], put["ConditionExpression"], {})
+            self._require(put["TableName"], put["Item"], put.get("ConditionExpression", ""), {})
+        for update in updates:
+            # An update that may not be made raises before anything is changed.
+            self.update_item(**update)
         for put in puts:
             self._put(put["TableName"], put["Item"])
         return {}
@@ -162,11 +178,34 @@ class MemoryDynamoDB:
         partition[name] = dict(item)
 
 
+_SET = re.compile(r"(#?\w+) = (:\w+)")
+_ADDED = ", revision = if_not_exists(revision, :zero) + :one"
+
+
+def _updated(had: Item, expression: str, names: Mapping[str, str], bound: Bound) -> Item:
+    """An item after an update that sets some attributes, and removes some."""
+    item = dict(had)
+    if expression.endswith(_ADDED):
+        expression = expression.removesuffix(_ADDED)
+        item["revision"] = {"N": str(_number(had.get("revision", bound[":zero"])) + 1)}
+    set_, _, removed = expression.removeprefix("SET ").partition(" REMOVE ")
+    for part in set_.split(", "):
+        said = _SET.fullmatch(part)
+        assert said, expression
+        item[names.get(said[1], said[1])] = bound[said[2]]
+    for name in removed.split(", ") if removed else []:
+        item.pop(names.get(name, name), None)
+    return item
+
+
 def _bounds(order: list[str], condition: str, bound: Bound) -> tuple[int, int]:
     if condition == "pk = :pk":
         return 0, len(order)
     if condition == "pk = :pk AND sk < :first":
         return 0, bisect_left(order, bound[":first"]["S"])
+    if condition == "pk = :pk AND begins_with(sk, :of)":
+        of = bound[":of"]["S"]
+        return bisect_left(order, of), bisect_left(order, of + chr(0x10FFFF))
     between = re.fullmatch(r"pk = :pk AND sk BETWEEN (:\w+) AND (:\w+)", condition)
     assert between, condition
     first, last = (bound[name]["S"] for name in between.groups())

@@ -19,7 +19,7 @@ from hypothesis import strategies as st
 from auditlog import bootstrap, clock, intake, trail
 from auditlog.catalog import Catalog
 from auditlog.errors import ConflictError, UnavailableError
-from auditlog.event import InvalidEventError, NewEvent, admit, id_time
+from auditlog.event import InvalidEventError, NewEvent, Record, admit, id_time
 from auditlog.orgs import Org
 from auditlog.policy import Policy
 from auditlog.purges import Progress, Purge, Step
@@ -145,14 +145,22 @@ class Log:
         for age in ages:
             moment = clock.text(max(0, self.now - age))
             try:
-                taken.append(admit(an_event(occurred_at=moment), rules, b"secret"))
+                taken.append(admit(self.event(moment), rules, b"secret"))
             except InvalidEventError:
                 continue
-        new = intake.new_events(taken, org, self.now)
+        new = intake.new_events(self.as_stored(taken, self.now - delay), org, self.now - delay)
         if stays:
             self.in_flight.append((self.now, new))
         else:
             self._insert(new)
+
+    def event(self, moment: str) -> dict[str, Any]:
+        """What is published of a moment."""
+        return an_event(occurred_at=moment)
+
+    def as_stored(self, records: list[Record], _recorded_at: int) -> list[Record]:
+        """The records as their writers store them."""
+        return records
 
     def publish_at_the_edge(self, offset: int, delay: int, *, stays: bool = False) -> None:
         """Publish what is only just taken, after so long a way."""

@@ -278,10 +278,10 @@ def test_two_runs_do_not_work_on_one_org_and_a_dead_one_has_it_for_sixteen_minut
 
     with pytest.raises(CrashError):
         log.run({4: dies})
-    there = {"overdue_since": log._rows()[0].occurred_at}
-    assert log.run() == Told(**there)
+    there = Told(overdue_since=log._rows()[0].occurred_at)
+    assert log.run() == there
     log.wait(15 * clock.MINUTE)
-    assert log.run() == Told(**there)
+    assert log.run() == there
     log.wait(clock.MINUTE)
     done = log.run()
     assert done is not None

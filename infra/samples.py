@@ -12,6 +12,7 @@ from random import Random
 from typing import Any, Final
 
 from auditlog.catalog import Catalog
+from auditlog.event import EXPORT_TYPE, OWN_TYPES
 
 DAYS: Final = 90
 _CLOUD_SCOPE: Final = "aws"
@@ -168,7 +169,10 @@ def _machines(rng: Random) -> Iterator[_Person]:
 
 
 def _types(rng: Random, count: int) -> list[str]:
-    names = [*(each.name for each in Catalog.default().types), _CLOUD_SCOPE]
+    types = (each.name for each in Catalog.default().types)
+    # The service's own are taken from nobody, but for the downloads.
+    taken = (name for name in types if not name.startswith(OWN_TYPES) or name == EXPORT_TYPE)
+    names = [*taken, _CLOUD_SCOPE]
     drawn = rng.choices(names, [_WEIGHTS.get(name, 1) for name in names], k=count)
     if count >= max(500, len(names)):
         drawn[: len(names)] = names

@@ -25,7 +25,7 @@ cause goes to the log and never to the caller.
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import ClassVar
 
 
@@ -60,6 +60,10 @@ class Standing:
     left: int
     reset: int
     window: int | None = None
+
+    def given_back(self, unused: int) -> "Standing":
+        """The same once so much of it was not needed."""
+        return replace(self, left=min(self.quota, self.left + unused))
 
     def fields(self) -> dict[str, str]:
         """The header fields of draft-ietf-httpapi-ratelimit-headers."""

@@ -54,8 +54,12 @@ class Purge:
 
     def metadata(self) -> dict[str, Any]:
         """What the log of the org says of it."""
+        policy: dict[str, Any] = {"retention_days": self.retention_days}
+        if self.retention_days is None:
+            # It was past its time under a policy of before, which a later one cannot undo.
+            policy = {"purged_before": clock.text(self.until)}
         return {
-            "policy": {"retention_days": self.retention_days},
+            "policy": policy,
             "range": {"from": clock.text(self.since), "until": clock.text(self.until)},
             "events": self.events,
             **({"at_least": True} if self.at_least else {}),

@@ -52,8 +52,10 @@ def publish(request: Request) -> Answer:
         # A crash from here on leaves some of the events stored and no answer; the
         # publisher sends the same again, and those count as duplicates.
         outcomes = events.insert(new, deadline=deadline)
+        unused = len(new) - outcomes.count(Outcome.RECORDED)
         with suppress(UnavailableError):  # What cannot be given back is used.
-            usage.count(org, outcomes.count(Outcome.RECORDED) - len(new), now)
+            usage.count(org, -unused, now)
+            standing = standing and standing.given_back(unused)
     if Outcome.UNAVAILABLE in outcomes:
         raise UnavailableError("The table does not take all events now; send the same again.")
     duplicates = outcomes.count(Outcome.DUPLICATE)

@@ -1,4 +1,4 @@
-"""`auditlog sessions`: links to the console for one person."""
+"""`auditlog sessions`: tokens for one person."""
 
 import httpx
 import pytest
@@ -8,11 +8,11 @@ from tests.functional.cli.governance import LATER, THEN
 from tests.functional.cli.service import API, Shell, Terminal, lines_of
 
 
-def test_a_session_is_opened_and_its_link_printed(shell: Shell) -> None:
+def test_a_session_is_opened_and_its_token_printed(shell: Shell) -> None:
     arguments = ["--name", "Ada Lovelace", "--minutes", "15", "--as", "ann"]
     opened = shell("sessions", "open", "usr_17", *arguments)
-    assert opened.stdout == f"{API}/console#session=als_new\n"
-    assert "link for Ada Lovelace, good until 2026-06-02T13:00:00Z" in opened.stderr
+    assert opened.stdout == "als_new\n"
+    assert "token for Ada Lovelace, good until 2026-06-02T13:00:00Z" in opened.stderr
     assert "auditlog sessions end 0aB1cD2eF3gH" in opened.stderr
     assert shell.service.requests[0].headers["X-Actor-Id"] == "ann"
     shell("sessions", "open", "usr_17", "--api-url", f"{API}/")

@@ -101,7 +101,7 @@ def list_(context: typer.Context, stack_name: StackName = None, as_json: AsJson 
                 org["name"],
                 org["state"],
                 output.moment(org["created_at"]),
-                _retention(org["retention_days"]),
+                "" if org["state"] == "deleted" else _retention(org["retention_days"]),
                 org["hold"] and org["hold"]["reason"],
                 org["deletion"] and f"{org['deletion']['events']:,}",
             ]

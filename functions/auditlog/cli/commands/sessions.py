@@ -40,9 +40,9 @@ def open_(
     acting_as: As = None,
     as_json: AsJson = False,
 ) -> None:
-    """Open a session, and print the link to the console. It is shown this once.
+    """Open a session, and print its token, which is sent as a key is. It is shown this once.
 
-    Whoever has the link reads the log until the session ends, and can do nothing else. What they
+    Whoever has it reads the log until the session ends, and can do nothing else. What they
     do is recorded as done by the person.
     """
     connection = connect(context, where)
@@ -52,9 +52,9 @@ def open_(
     if as_json:
         output.json_line(made)
         return
-    output.say(connection.api_url + made["link"])
+    output.say(made["token"])
     output.note(
-        f"Above is the link for {name or person_id}, good until "
+        f"Above is the token for {name or person_id}, good until "
         f"{output.moment(made['expires_at'])}: it is shown this once."
     )
     output.note(f"`auditlog sessions end {made['id']}` ends it before.")
@@ -65,7 +65,7 @@ def open_(
 def list_(
     context: typer.Context, where: Where, acting_as: As = None, as_json: AsJson = False
 ) -> None:
-    """List the sessions, without their links; those that are over are listed for a day."""
+    """List the sessions, without their tokens; those that are over are listed for a day."""
     connection = connect(context, where)
     found = connection.api(acting_as).sessions(connection.org)
     if as_json:

@@ -19,6 +19,7 @@ import pytest
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 
 from auditlog.settings import SETTINGS
+from auditlog.trust import trust
 from infra.emulator import HOST
 from tests.signers import Signer, by_secret, encoded, signer
 
@@ -151,6 +152,7 @@ def local_issuer() -> Generator[LocalIssuer]:
 @contextmanager
 def trusted_issuer(monkeypatch: pytest.MonkeyPatch, **context: Any) -> Generator[LocalIssuer]:
     """Run an issuer, and have the deployment trust it; after the fixture `world`."""
+    trust.cache_clear()  # Another one may have been at the same port.
     with local_issuer() as made:
         monkeypatch.setitem(SETTINGS._environment, "OIDC_ISSUER", made.context(**context))
         yield made

@@ -132,13 +132,17 @@ def hurried(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def uneven(seed: str, count: int = 120) -> Iterator[dict[str, Any]]:
-    """Events that come in bursts, many at once, some alone; around every change of a layout."""
+    """Events that come in bursts, many at once, some alone; around every change of a layout.
+
+    The same for the same seed, in every run.
+    """
     chance = random.Random(seed)
     at = NOON - 2 * clock.HOUR
     for number in range(count):
         at += chance.choice([0, 0, 0, 1, 1, clock.SECOND, 8 * clock.MINUTE])
         moment = at if number % 10 else NOON + chance.choice([-clock.HOUR, 0, clock.HOUR]) - 1
         yield an_event(
+            key=f"{seed} {number}",  # the id is of the content, and the partition of the id
             occurred_at=clock.text(moment + number % 2),
             type=chance.choice(["repo.create", "org.invite.accept", "org.audit_log.export"]),
             actor={"id": chance.choice(["ada", "ada", "bob"])},

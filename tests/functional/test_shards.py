@@ -177,7 +177,7 @@ def test_what_occurs_after_a_change_is_spread(world: World) -> None:
     now = clock.now()
     spread(world, ((0, 1), (now, 16)))
     early = world.publish(*[an_event(occurred_at=clock.text(now - 1)) for _ in range(30)])
-    late = world.publish(*[an_event(occurred_at=clock.text(now)) for _ in range(300)])
+    late = world.publish(*[an_event(occurred_at=clock.text(now)) for _ in range(400)])
     where = {row["sk"]["S"]: row["pk"]["S"] for row in world.rows()}
     assert {where[event_id] for event_id in early} == {ORG}
     assert {where[event_id] for event_id in late} == {f"{ORG}#{n}" for n in range(16)}

@@ -8,6 +8,8 @@ What a deployment may say in the CDK context:
 - `catalog`: path of a file with the deployment's own event types;
 - `oidc`: the issuer whose tokens are good beside keys, as an object or, on a
   command line, as JSON text; `auditlog/issuer.py` says what is in it;
+- `console`: `{"avatars": ["https://…"]}`, the origins whose pictures of actors the
+  console may show, none where nothing is said; an object, or JSON text too;
 - `python`: `lambda` (what is deployed) or `host` (what the laptop stack runs).
 """
 
@@ -16,7 +18,7 @@ import re
 import sys
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import aws_cdk as cdk
 from aws_cdk import cx_api
@@ -37,8 +39,11 @@ _PRINCIPAL = re.compile(
     r"arn:aws[a-z-]*:(iam|sts)::\d{12}:(root|user/\S+|role/\S+|assumed-role/\S+)"
 )
 
+_ORIGIN = re.compile(r"https://[a-z0-9]([a-z0-9.-]*[a-z0-9])?(:[0-9]{1,5})?")
+
 # Lambda gives a function's whole environment 4 KB; the rest of it takes one.
 MOST_OIDC = 3_000
+MOST_AVATARS = 10
 
 
 class ContextError(Exception):
@@ -55,6 +60,7 @@ def build(outdir: str | None = None) -> cdk.App:
         code=asset(target(app), catalog(app)),
         publishers=publishers(app),
         oidc=oidc(app),
+        avatars=avatars(app),
         description="auditlog: an organization audit log",
     )
     nag.check(stack)
@@ -106,6 +112,27 @@ def oidc(app: cdk.App) -> str | None:
         message = f"the context's `oidc` has {len(text)} characters; at most {MOST_OIDC} are taken"
         raise ContextError(message)
     return text
+
+
+def avatars(app: cdk.App) -> list[str]:
+    """The origins whose pictures of actors the console may show."""
+    value: Any = app.node.try_get_context("console") or {}
+    try:
+        said: Any = json.loads(value) if isinstance(value, str) else value
+    except ValueError:
+        raise ContextError("the context's `console` is not JSON") from None
+    if not isinstance(said, dict) or not said.keys() <= {"avatars"}:
+        message = f"the context's `console` is an object with `avatars`, not {said!r}"
+        raise ContextError(message)
+    named: Any = cast("dict[str, Any]", said).get("avatars", [])
+    if not isinstance(named, list) or len(origins := cast("list[Any]", named)) > MOST_AVATARS:
+        message = f"the context's `console.avatars` is a list of at most {MOST_AVATARS} origins"
+        raise ContextError(message)
+    for origin in origins:
+        if not isinstance(origin, str) or not _ORIGIN.fullmatch(origin):
+            message = f"the context's `console.avatars` are origins (https://host), not {origin!r}"
+            raise ContextError(message)
+    return list(dict.fromkeys(origins))
 
 
 def findings(assembly: cx_api.CloudAssembly) -> list[str]:

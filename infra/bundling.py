@@ -4,6 +4,7 @@ What holds of the folder that `bundle` fills:
 
 - it has `functions/` at its top, and beside it the run-time dependencies of
   `uv.lock`, without the libraries of the command line;
+- the console's page has its libraries, those of its own lock, in its folder;
 - every module has its bytecode, compiled by the Python minor version that
   will run it and marked `unchecked-hash`, so that the runtime neither reads
   nor stats the source to start;
@@ -21,6 +22,7 @@ from pathlib import Path
 
 from auditlog.catalog import Catalog
 from auditlog.errors import CatalogError
+from infra import page
 
 ROOT = Path(__file__).resolve().parent.parent
 FUNCTIONS = ROOT / "functions"
@@ -96,6 +98,10 @@ def bundle(output: Path, target: Target, catalog: Path | None = None) -> None:
     """
     _install(output, target)
     _copy_functions(output)
+    try:
+        page.add_libraries(FUNCTIONS / "console", output / "console" / "page")
+    except page.LibraryError as error:
+        raise BundlingError(str(error)) from error
     if catalog is not None:
         if not catalog.is_file():
             message = f"the context names the catalog {catalog}, but there is no such file"
@@ -136,7 +142,9 @@ def _copy_functions(output: Path) -> None:
         FUNCTIONS,
         output,
         dirs_exist_ok=True,
-        ignore=shutil.ignore_patterns("__pycache__", "*.pyc", "README.md", ".*"),
+        ignore=shutil.ignore_patterns(
+            "__pycache__", "*.pyc", "README.md", ".*", "node_modules", *page.LOCK
+        ),
     )
     for name in COMMAND_LINE:
         _remove(output / name)

@@ -163,8 +163,9 @@ def _deploy(aws: Emulator, assembly: Path) -> dict[str, Any]:
 
 def _stack(aws: Emulator, api_id: str, outputs: Mapping[str, str]) -> dict[str, Any]:
     # The output ApiUrl is a host name of AWS, which nothing resolves here.
+    api_url = f"{aws.url}/_aws/execute-api/{api_id}/$default"
     return {
-        "api_url": f"{aws.url}/_aws/execute-api/{api_id}/$default",
+        "api_url": api_url,
         "queue_url": outputs["QueueUrl"],
         "rejects_queue_url": outputs["RejectsQueueUrl"],
         "inbox_dlq_url": outputs["InboxDlqUrl"],
@@ -178,8 +179,7 @@ def _stack(aws: Emulator, api_id: str, outputs: Mapping[str, str]) -> dict[str, 
         "exports_bucket": outputs["ExportsBucket"],
         "salt_secret_arn": outputs["SaltSecretArn"],
         "stack_name": STACK_NAME,
-        # There is no console yet.
-        "console_url": None,
+        "console_url": f"{api_url}/console",
     }
 
 

@@ -2,7 +2,8 @@
 
 Two doors take events in (`publish` over HTTP, `record` from the inbox), one
 function answers questions, one manages keys and settings, two make downloads,
-one removes what may go and one what must, one digests the log for searches.
+one removes what may go and one what must, one digests the log for searches,
+one serves the page that people see all this in.
 Names of resources are left to CloudFormation, so that a stack can be deployed
 twice in one account.
 """
@@ -49,7 +50,7 @@ LONGEST = cdk.Duration.minutes(15)
 
 @dataclass(frozen=True)
 class Functions:
-    """The nine functions, by the names of their folders."""
+    """The ten functions, by the names of their folders."""
 
     publish: Function
     record: Function
@@ -60,6 +61,7 @@ class Functions:
     retain: Function
     erase: Function
     seal: Function
+    console: Function
 
 
 class AuditlogStack(cdk.Stack):
@@ -67,7 +69,8 @@ class AuditlogStack(cdk.Stack):
 
     `code` is the asset that every function ships; `publishers` are ARNs of the
     IAM principals that may send to the inbox; `oidc` is the issuer whose tokens
-    are good beside keys, as JSON text, where there is one.
+    are good beside keys, as JSON text, where there is one; `avatars` are origins
+    whose pictures the console may show.
     """
 
     def __init__(
@@ -78,6 +81,7 @@ class AuditlogStack(cdk.Stack):
         code: lambda_.Code,
         publishers: Sequence[str],
         oidc: str | None = None,
+        avatars: Sequence[str] = (),
         **options: Any,
     ) -> None:
         """Declare everything that is deployed."""
@@ -88,7 +92,11 @@ class AuditlogStack(cdk.Stack):
         self.queues = Queues(
             self, publishers=publishers, record_timeout=RECORD_TIMEOUT, export_timeout=LONGEST
         )
-        self.functions = self._functions(code, {} if oidc is None else {"OIDC_ISSUER": oidc})
+        self.functions = self._functions(
+            code,
+            tokens={} if oidc is None else {"OIDC_ISSUER": oidc},
+            pictures={"CONSOLE_AVATARS": " ".join(avatars)} if avatars else {},
+        )
         self._allow_doors()
         self._allow_questions()
         self._allow_exports()
@@ -100,7 +108,9 @@ class AuditlogStack(cdk.Stack):
         self.api = http_api(self, name=self.stack_name, routes=self._routes())
         self._outputs()
 
-    def _functions(self, code: lambda_.Code, tokens: dict[str, str]) -> Functions:
+    def _functions(
+        self, code: lambda_.Code, *, tokens: dict[str, str], pictures: dict[str, str]
+    ) -> Functions:
         # `tokens` is what whoever is asked over HTTP has to know of the issuer.
         control = {"CONTROL_TABLE": self.tables.control.table_name}
         log = {
@@ -210,6 +220,16 @@ class AuditlogStack(cdk.Stack):
                 memory_mb=1769,
                 timeout=SEAL_TIMEOUT,
                 environment=log,
+            ),
+            console=function(
+                "console",
+                "console.handler",
+                description="Serves the console's page",
+                # It packs each file once, and then hands out what it has.
+                memory_mb=512,
+                timeout=HTTP_TIMEOUT,
+                # Nothing to read, nothing to write: whoever uses the page asks the others.
+                environment=tokens | pictures,
             ),
         )
 
@@ -486,6 +506,7 @@ class AuditlogStack(cdk.Stack):
             "query": self.functions.query,
             "manage": self.functions.manage,
             "export": self.functions.export,
+            "console": self.functions.console,
         }
         keys: dict[Function, list[str]] = {function: [] for function in functions.values()}
         for route in ROUTES:

@@ -28,6 +28,7 @@ class Caller:
     actor: Mapping[str, str]
     may_name: bool = False
     is_remote: bool = False
+    expires_at: int | None = None
 
     @classmethod
     def of_key(cls, key: Key) -> "Caller":
@@ -35,10 +36,11 @@ class Caller:
         org = None if key.org == PLATFORM else key.org
         if key.person is not None:
             credential = {"type": "session", "id": key.id, "name": key.name}
-            return cls(org, key.grants, credential, person(key.person.id, key.person.name))
+            named = person(key.person.id, key.person.name)
+            return cls(org, key.grants, credential, named, expires_at=key.expires_at)
         actor = {"id": key.id, "name": key.name, "type": "service_account"}
         credential = {"type": "api_key", "id": key.id, "name": key.name}
-        return cls(org, key.grants, credential, actor, may_name=True)
+        return cls(org, key.grants, credential, actor, may_name=True, expires_at=key.expires_at)
 
     def acting_for(self, person_id: str, name: str | None) -> "Caller":
         """The same on behalf of a person."""

@@ -44,6 +44,7 @@ _MOST_PARAMETERS = 1_000
 _WITHIN_ORG = re.compile(r"/(?:v1/orgs|api/organizations)/([^/]*)")
 MAX_ACTOR_LENGTH = 256
 _REPLACED = "\ufffd"
+_JSON = "application/json"
 
 
 @dataclass(frozen=True, slots=True)
@@ -153,11 +154,12 @@ class Request:
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """What a handler answers with: JSON bytes, or a value that becomes JSON."""
+    """What a handler answers with: a value that becomes JSON, or bytes of the type that it says."""
 
     status: int
     body: bytes | Mapping[str, Any] | None = None
     headers: Mapping[str, str] = field(default_factory=dict[str, str])
+    content_type: str = _JSON
 
 
 class Api:
@@ -191,7 +193,7 @@ class Api:
         def bind(answer: Callable[[Request], Answer]) -> Callable[[Request], Answer]:
             def serve(**path: str) -> Response[Any]:
                 request = self._admit(route, path)
-                if route.body is None:
+                if route.body is None and not route.any_query:
                     request.refuse_unknown()
                 return _response(answer(request))
 
@@ -267,8 +269,9 @@ def _response(answer: Answer) -> Response[Any]:
         body = json.dumps(body, ensure_ascii=False, separators=(",", ":")).encode()
     return Response(
         status_code=answer.status,
-        content_type=None if body is None else "application/json",
-        body="" if body is None else body.decode(),
+        content_type=None if body is None else answer.content_type,
+        # Bytes go in base64: only of JSON is it known that they are a text.
+        body="" if body is None else body.decode() if answer.content_type == _JSON else body,
         headers={"Cache-Control": "no-store", **answer.headers},
     )
 

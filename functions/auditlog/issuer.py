@@ -6,15 +6,27 @@
       "claims": {"org": "org", "grants": "grants", "id": "sub", "name": "name"},
       "grants": {"audit-reader": ["events:read"]},    what a value of that claim stands for
       "algorithms": ["RS256"],
-      "jwks_uri": "https://id.example.com/keys"       asked of the issuer where it is left out
+      "jwks_uri": "https://id.example.com/keys",      asked of the issuer where it is left out
+      "console": {                                    how people sign in to the console
+        "client_id": "auditlog-console",              a public client: code with PKCE, no secret
+        "scope": "openid profile",
+        "authorization_endpoint": "https://id.example.com/authorize",
+        "token_endpoint": "https://id.example.com/token",
+        "parameters": {"resource": "https://audit.example.com"}  of the authorization request
+      }
     }
 
 All but the first two may be left out; `claims` is shown as it then is, and without
-`grants` a value of the claim is a grant's own name. This is read where the stack is
-synthesised and where a function starts: what one takes, the other does.
+`grants` a value of the claim is a grant's own name. Without `console` nobody signs in to
+the console with the issuer. Of that, all but `client_id` may be left out: `scope` is shown
+as it then is, and the page asks the issuer where its endpoints are. A token endpoint on
+another origin than the issuer's has to be named, since the page may talk to no other.
+This is read where the stack is synthesised and where a function starts: what one takes,
+the other does.
 """
 
 import json
+import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, cast
@@ -35,7 +47,16 @@ ALGORITHMS: Mapping[str, tuple[str, str | None]] = {
     "EdDSA": ("OKP", "Ed25519"),
 }
 _USUAL = ("RS256",)
-_MEMBERS = ("issuer", "audience", "claims", "grants", "algorithms", "jwks_uri")
+_MEMBERS = ("issuer", "audience", "claims", "grants", "algorithms", "jwks_uri", "console")
+_CLIENT = ("client_id", "scope", "authorization_endpoint", "token_endpoint", "parameters")
+#: What the page itself puts into the request, and no deployment can choose.
+_OF_THE_FLOW = frozenset({
+    "client_id", "code_challenge", "code_challenge_method", "redirect_uri", "response_mode",
+    "response_type", "scope", "state",
+})  # fmt: skip
+_SCOPE = "openid profile"
+# What a policy of a page can name: so no character of a host ends the policy.
+_HOST = re.compile(r"[A-Za-z0-9._-]+|[0-9A-Fa-f:.]+")
 _LOOPBACK = frozenset({"127.0.0.1", "::1", "localhost"})
 _DISCOVERY = "/.well-known/openid-configuration"
 
@@ -51,6 +72,17 @@ class ClaimNames:
 
 
 @dataclass(frozen=True, slots=True)
+class Client:
+    """What the console is to the issuer; None of an endpoint: the issuer is asked for it."""
+
+    id: str
+    scope: str = _SCOPE
+    authorization_endpoint: str | None = None
+    token_endpoint: str | None = None
+    parameters: Mapping[str, str] = field(default_factory=dict[str, str])
+
+
+@dataclass(frozen=True, slots=True)
 class Issuer:
     """An issuer that is trusted, for whom its tokens have to be, and what they say where.
 
@@ -63,6 +95,7 @@ class Issuer:
     grants: Mapping[str, tuple[Grant, ...]] | None = None
     algorithms: tuple[str, ...] = _USUAL
     jwks_uri: str | None = None
+    console: Client | None = None
 
     @classmethod
     def parse(cls, said: object) -> "Issuer":
@@ -77,14 +110,14 @@ class Issuer:
         url = _address(value.get("issuer"), "issuer")
         if urlsplit(url).query:
             raise ValueError("`issuer` has a query")
-        uri = value.get("jwks_uri")
         return cls(
             url,
             _text(value.get("audience"), "audience"),
             _claims(_object(value.get("claims", {}), "`claims`")),
             _grants(value["grants"]) if "grants" in value else None,
             _algorithms(value.get("algorithms", list(_USUAL))),
-            None if uri is None else _address(uri, "jwks_uri"),
+            _optional(value, "jwks_uri"),
+            _client(_object(value["console"], "`console`")) if "console" in value else None,
         )
 
     @property
@@ -116,11 +149,19 @@ def is_safe(url: str, *, loopback: bool) -> bool:
         _ = parts.port
     except ValueError:
         return False
-    if not parts.hostname or parts.username is not None or parts.fragment or not url.isascii():
+    if parts.username is not None or parts.fragment or not url.isascii():
+        return False
+    if not _HOST.fullmatch(parts.hostname or ""):
         return False
     if any(character <= " " or character == "\x7f" for character in url):
         return False
     return parts.scheme == "https" or (loopback and _is_on_loopback(parts))
+
+
+def origin(url: str) -> str:
+    """The origin of an address that is safe (RFC 6454 section 6.2)."""
+    parts = urlsplit(url)
+    return f"{parts.scheme}://{parts.netloc.lower()}"
 
 
 def is_on_loopback(url: str) -> bool:
@@ -158,6 +199,30 @@ def _address(value: object, name: str) -> str:
     if not is_safe(url, loopback=True):
         raise ValueError(f"`{name}` is not an https address (or http, of this machine)")
     return url
+
+
+def _optional(value: Mapping[str, Any], member: str, within: str = "") -> str | None:
+    found = value.get(member)
+    return None if found is None else _address(found, within + member)
+
+
+def _client(value: Mapping[str, Any]) -> Client:
+    for member in value:
+        if member not in _CLIENT:
+            raise ValueError(
+                f"{member!r} is not a member of `console`; they are {', '.join(_CLIENT)}"
+            )
+    parameters = _object(value.get("parameters", {}), "`console.parameters`")
+    for name in parameters:
+        if name in _OF_THE_FLOW:
+            raise ValueError(f"`console.parameters` has {name!r}, which the console says itself")
+    return Client(
+        _text(value.get("client_id"), "console.client_id"),
+        _text(value.get("scope", _SCOPE), "console.scope"),
+        _optional(value, "authorization_endpoint", "console."),
+        _optional(value, "token_endpoint", "console."),
+        {name: _text(said, f"console.parameters.{name}") for name, said in parameters.items()},
+    )
 
 
 def _claims(value: Mapping[str, Any]) -> ClaimNames:

@@ -23,10 +23,12 @@ from auditlog.errors import (
 )
 from auditlog.event import EVENT
 from auditlog.routes import (
+    CONSOLE_FILE,
     CREATE_ERASURE,
     CREATE_EXPORT,
     CREATE_KEY,
     CREATE_ORG,
+    CREDENTIAL,
     DELETE_ORG,
     DOWNLOAD_EXPORT,
     PUBLISH,
@@ -119,9 +121,9 @@ def _operation(route: Route) -> dict[str, Any]:
 
 def _failures(route: Route) -> list[type[ProblemError]]:
     if route.public:
-        return [MalformedError]
+        return [*([NotFoundError] if route is CONSOLE_FILE else []), MalformedError]
     found: list[type[ProblemError]] = [UnauthenticatedError, MalformedError, UnavailableError]
-    if "{org}" in route.path:
+    if "{org}" in route.path or route is CREDENTIAL:
         found.append(NotFoundError)
     if route.grant is not None:
         found.append(ForbiddenError)
@@ -142,6 +144,8 @@ def _success(route: Route, status: int, text: str) -> dict[str, Any]:
     answer: dict[str, Any] = {"description": text}
     if status == 302:  # noqa: PLR2004 -- a redirect has a header and no body
         answer["headers"] = {"Location": {"schema": {"type": "string", "format": "uri"}}}
+    elif route.name in _CONTENT and status == 200:  # noqa: PLR2004 -- what the browser has is not sent
+        answer["content"] = {_CONTENT[route.name]: {}}
     elif route.name in _ANSWERED:
         answer["content"] = _json(_ANSWERED[route.name])
         if route.conditional:
@@ -175,7 +179,10 @@ _ANSWERED = {
     "create_export": "Export",
     "list_exports": "Exports",
     "show_export": "Export",
+    "credential": "Credential",
 }
+#: The types of what is no JSON.
+_CONTENT = {"console": "text/html", "console_file": "*/*"}
 
 
 def _failure(title: str) -> dict[str, Any]:

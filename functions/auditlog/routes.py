@@ -26,6 +26,8 @@ class Route:
     conditional: bool = False
     """Whether it heeds `If-Match`, and answers with an `ETag`."""
     query: Mapping[str, str] = field(default_factory=dict[str, str])
+    any_query: bool = False
+    """Whether a parameter that is not in `query` is no mistake: somebody else adds them."""
     body: str | None = None
     """The name of the body's shape in `openapi.BODIES`; None where no body is read."""
 
@@ -332,6 +334,36 @@ REFERENCE_EXPORT = Route(
     query={"q": filters.PARAMETERS["q"]},
 )
 
+CREDENTIAL = Route(
+    "credential",
+    "GET",
+    "/v1/credential",
+    "manage",
+    "Whom the credential stands for, and what it may do.",
+    {200: "As the log names them; never the secret."},
+    query={"org": "One of the token's orgs; the first where it is left out."},
+)
+CONSOLE = Route(
+    "console",
+    "GET",
+    "/console",
+    "console",
+    "The console, a web page.",
+    {200: "The page.", 304: "The browser has it already."},
+    public=True,
+    # An issuer sends people back here with what it likes to add.
+    any_query=True,
+)
+CONSOLE_FILE = Route(
+    "console_file",
+    "GET",
+    "/console/{version}/{file}",
+    "console",
+    "A file of the console, which may be kept for ever.",
+    {200: "The file."},
+    public=True,
+)
+
 ROUTES = (
     HEALTH, OPENAPI, EVENT_TYPES, PUBLISH, SEARCH, TIMELINE, EVENT,
     CREATE_KEY, LIST_KEYS, REVOKE_KEY, ROTATE_KEY,
@@ -340,4 +372,5 @@ ROUTES = (
     CREATE_ORG, LIST_ORGS, SHOW_ORG, CHANGE_ORG, DELETE_ORG,
     CREATE_EXPORT, LIST_EXPORTS, SHOW_EXPORT, DOWNLOAD_EXPORT, DELETE_EXPORT,
     REFERENCE_EXPORT,
+    CREDENTIAL, CONSOLE, CONSOLE_FILE,
 )  # fmt: skip

@@ -6,7 +6,7 @@ from auditlog import erasures
 from auditlog.event import EVENT
 from auditlog.exports import State
 from auditlog.formats import Compression, Format, Profile
-from auditlog.keys import ALL_GRANTS, SESSION_GRANTS
+from auditlog.keys import ALL_GRANTS, SESSION_GRANTS, Grant
 from auditlog.timeline import INTERVALS
 
 REF = "#/components/schemas/"
@@ -190,6 +190,14 @@ def answers() -> dict[str, Any]:
             error={"type": ["string", "null"]},
         ),
         "Exports": fields(exports=array({"$ref": REF + "Export"})),
+        "Credential": fields(
+            org={"type": ["string", "null"]},
+            actor=optional(fields(id=_TEXT, type=_TEXT), name=_TEXT),
+            credential=fields(type=_TEXT, id=_TEXT, name=_TEXT),
+            grants=array({"enum": [grant.value for grant in Grant]}),
+            expires_at=nullable_time,
+            records_reads={"type": "boolean"},
+        ),
         "Problem": {
             **fields(
                 type=_TEXT, title=_TEXT, status={"type": "integer"}, detail=_TEXT, request_id=_TEXT

@@ -66,6 +66,11 @@ class Settings:
         """The issuer whose tokens are good here, as `issuer.Issuer.parse` reads it; or none."""
         return self._environment.get("OIDC_ISSUER") or None
 
+    @property
+    def console_avatars(self) -> tuple[str, ...]:
+        """The origins whose pictures of actors the console may show."""
+        return tuple(self._environment.get("CONSOLE_AVATARS", "").split())
+
     def _get(self, name: str) -> str:
         value = self._environment.get(name)
         if not value:

@@ -23,6 +23,8 @@ MAX_BYTES = 8_192
 LEEWAY = 30 * clock.SECOND
 MAX_PERSON_LENGTH = 256
 _PARTS = 3
+#: Of the year 9999.
+_LAST_SECOND = 253_402_300_799
 #: What `typ` may be, where it is there: RFC 7519 section 5.1, RFC 9068 section 2.1. Others
 #: mark what an issuer signs for another purpose, such as the end of a session.
 _KINDS = frozenset({"jwt", "application/jwt", "at+jwt", "application/at+jwt"})
@@ -117,7 +119,14 @@ def caller(claims: Mapping[str, Any], issuer: Issuer, org: str | None) -> Caller
             "name": issuer.host,
         },
         actor=person(str(person_id), str(name) if _is_name(name) else None),
+        expires_at=_expiry(claims),
     )
+
+
+def _expiry(claims: Mapping[str, Any]) -> int | None:
+    """When verified claims end; one that ends after all times that can be written, at the last."""
+    ends = _time(claims, "exp")
+    return None if ends is None else int(min(ends, _LAST_SECOND) * clock.SECOND)
 
 
 def claim(claims: Mapping[str, Any], name: str) -> Any:

@@ -5,11 +5,11 @@ from typing import Any
 from aws_lambda_powertools.utilities.typing import LambdaContext
 
 from auditlog.telemetry import metered
-from manage import erasures, keys, orgs, sessions, settings
+from manage import credential, erasures, keys, orgs, sessions, settings
 from manage.door import api
 
 #: The modules whose routes this function serves: importing one binds them.
-SERVED = (erasures, keys, orgs, sessions, settings)
+SERVED = (credential, erasures, keys, orgs, sessions, settings)
 
 
 @metered

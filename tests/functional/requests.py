@@ -3,6 +3,7 @@
 from collections.abc import Callable
 from typing import Any
 
+import console.handler
 from auditlog import keys
 from auditlog.keys import Grant
 from auditlog.routes import (
@@ -32,6 +33,8 @@ def asking(world: World, *routes: Route) -> Ask:
         "export_id": lambda: an_export(world),
         "session_id": world.open_session,
         "erasure_id": lambda: world.ask_erasure(actor="usr_nobody"),
+        "version": lambda: console.handler.files.version,
+        "file": lambda: console.handler.files.names[0],
     }
     things = {
         name: make()

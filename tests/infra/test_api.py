@@ -55,7 +55,7 @@ def test_every_log_group_forgets(template: Synthesized) -> None:
 
     assert {group["Properties"]["RetentionInDays"] for group in groups.values()} == {30}
     used = {f["LoggingConfig"]["LogGroup"]["Ref"] for f in template.functions().values()}
-    assert len(used) == 9
+    assert len(used) == 10
     assert used | {template.id("AWS::Logs::LogGroup", "accesslog")} == set(groups)
 
 

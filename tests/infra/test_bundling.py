@@ -3,6 +3,7 @@ import importlib.util
 import json
 import os
 import platform
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -11,7 +12,8 @@ from typing import Any
 import pytest
 
 from auditlog.issuer import ALGORITHMS
-from infra import bundling
+from console.files import Files
+from infra import bundling, page
 from infra.bundling import BundlingError
 from tests.infra.conftest import Synthesized
 from tests.signers import signer
@@ -31,7 +33,14 @@ LAMBDA = {
     "LANG": "en_US.UTF-8",
     "PATH": "/usr/bin:/bin",
 }
-FUNCTIONS = ("publish", "record", "query", "manage", "export", "export-worker", "retain", "seal")
+FUNCTIONS = (
+    "publish", "record", "query", "manage", "export", "export-worker", "retain", "seal", "console"
+)  # fmt: skip
+
+# Of a module: `import … from "x"`, `export … from "x"`, `import "x"`, `import("x")`.
+IMPORTED = re.compile(
+    r"""(?:^|;)\s*(?:import|export)\b(?:[^"'`;]*\bfrom)?\s*\(?\s*["']([^"']+)["']""", re.MULTILINE
+)
 
 
 def test_every_module_has_bytecode_that_is_taken_as_it_is(host_asset: Path) -> None:
@@ -73,6 +82,53 @@ def test_the_same_source_is_the_same_asset(host_asset: Path, tmp_path: Path) -> 
     bundling.bundle(tmp_path, bundling.host_target())
 
     assert _contents(tmp_path) == _contents(host_asset)
+
+
+def test_the_page_has_its_libraries_and_imports_nothing_but_what_is_beside_it(
+    host_asset: Path,
+) -> None:
+    folder = host_asset / "console" / "page"
+    shipped = Files(folder)
+
+    assert {*page.LICENCES.split(), *(library.name for library in page.LIBRARIES)} <= {
+        *shipped.names
+    }
+    own = {path.name for path in (bundling.FUNCTIONS / "console" / "page").iterdir()}
+    assert {path.name for path in folder.iterdir()} - own == {
+        page.LICENCES, *(library.name for library in page.LIBRARIES)
+    }  # fmt: skip
+    for name in shipped.names:
+        text = (folder / name).read_text()
+        if name.endswith(".js"):
+            assert "sourceMappingURL" not in text
+            for named in IMPORTED.findall(text):
+                assert named.removeprefix("./") in shipped.names, (name, named)
+    licences = (folder / page.LICENCES).read_text()
+    assert "MIT License" in licences
+    assert "Apache License" in licences
+    assert not [path for path in host_asset.rglob("*") if path.name in {*page.LOCK, "node_modules"}]
+
+
+def test_the_page_is_served_from_the_asset(host_asset: Path) -> None:
+    """By what runs there, with what is there."""
+    program = """
+import gzip, json
+from pathlib import Path
+import console.handler
+from console.files import Files
+shipped = Files(Path(console.handler.__file__).parent / "page")
+assert shipped.version == console.handler.files.version
+for name in shipped.names:
+    found = shipped.get(shipped.version, name)
+    assert gzip.decompress(found.packed) == found.data
+assert shipped.get(shipped.version, "preact.js")
+sizes = [len(shipped.get(shipped.version, name).packed) for name in shipped.names]
+print(json.dumps([shipped.version, sum(sizes)]))
+"""
+
+    version, packed = json.loads(_run(host_asset, program, LAMBDA))
+    assert version == Files(host_asset / "console" / "page").version
+    assert packed < 100_000
 
 
 def test_a_deployment_adds_its_own_event_types(tmp_path: Path) -> None:

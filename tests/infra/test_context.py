@@ -86,6 +86,7 @@ def test_an_issuer_may_come_from_a_command_line() -> None:
         (ISSUER | {"algorithms": ["none"]}, "'none'"),
         (ISSUER | {"grants": {"root": ["orgs:manage"]}}, "'orgs:manage'"),
         (ISSUER | {"secret": "x"}, "'secret'"),
+        (ISSUER | {"console": {"client_id": "c", "client_secret": "x"}}, "'client_secret'"),
         (ISSUER | {"grants": {"x" * app.MOST_OIDC: []}}, "at most 3000"),
     ],
 )
@@ -107,7 +108,55 @@ def test_who_is_asked_over_http_is_told_of_the_issuer_and_nobody_else(
         for name, properties in told.functions().items()
         if "OIDC_ISSUER" in properties["Environment"]["Variables"]
     }
-    assert changed == dict.fromkeys(("publish", "query", "manage", "export"), ISSUER)
+    assert changed == dict.fromkeys(("publish", "query", "manage", "export", "console"), ISSUER)
+    assert told.functions() == template.functions()
+
+
+def test_the_console_shows_no_pictures_of_others_where_none_are_named() -> None:
+    assert app.avatars(cdk.App()) == []
+    assert app.avatars(cdk.App(context={"console": {}})) == []
+
+
+def test_origins_of_pictures_may_come_from_a_command_line() -> None:
+    said = {"avatars": ["https://a.example.com", "https://b.example.com:8443"]}
+
+    assert app.avatars(cdk.App(context={"console": said})) == said["avatars"]
+    assert app.avatars(cdk.App(context={"console": json.dumps(said)})) == said["avatars"]
+
+
+@pytest.mark.parametrize(
+    "said",
+    [
+        "https://a.example.com",
+        ["https://a.example.com"],
+        {"avatar": []},
+        {"avatars": "https://a.example.com"},
+        {"avatars": ["http://a.example.com"]},
+        {"avatars": ["https://a.example.com/"]},
+        {"avatars": ["https://*.example.com"]},
+        {"avatars": ["https://a.example.com; script-src *"]},
+        {"avatars": ["https://a.example.com 'unsafe-inline'"]},
+        {"avatars": ["https:"]},
+        {"avatars": ["*"]},
+        {"avatars": [7]},
+        {"avatars": [f"https://a{n}.example.com" for n in range(11)]},
+    ],
+)
+def test_what_are_no_origins_is_refused(said: object) -> None:
+    with pytest.raises(app.ContextError, match="`console"):
+        app.avatars(cdk.App(context={"console": said}))
+
+
+def test_the_console_is_told_whose_pictures_it_may_show_and_nobody_else_is(
+    template: Synthesized, tmp_path: Path
+) -> None:
+    origins = ["https://a.example.com", "https://b.example.com"]
+    done = synthesize(tmp_path, publishers=PUBLISHERS, console={"avatars": origins})
+    assert done.returncode == 0, done.stdout + done.stderr
+    told = Synthesized(json.loads((tmp_path / "auditlog.template.json").read_bytes()), [])
+
+    variables = told.functions()["console"]["Environment"]["Variables"]
+    assert variables.pop("CONSOLE_AVATARS") == " ".join(origins)
     assert told.functions() == template.functions()
 
 

@@ -24,6 +24,7 @@ ENVIRONMENTS = {
     | ERASURES
     | {"REJECTS_QUEUE_URL": "rejects", "INBOX_DLQ_URL": "inboxdlq", "EXPORTS_BUCKET": "exports"},
     "seal": LOG,
+    "console": {},
 }
 HANDLERS = {
     "publish": "publish.handler.handler",
@@ -35,6 +36,7 @@ HANDLERS = {
     "retain": "retain.handler.handler",
     "erase": "erase.handler.handler",
     "seal": "seal.handler.handler",
+    "console": "console.handler.handler",
 }
 
 # What each function may do, and on which resource, by the names that the stack
@@ -132,6 +134,7 @@ PERMISSIONS = {
         ("dynamodb:UpdateItem", "digests"),
         ("dynamodb:BatchWriteItem", "digests"),
     },
+    "console": set[tuple[str, str]](),
 }
 
 
@@ -321,7 +324,7 @@ def test_no_run_of_seal_outlives_what_clearing_marks_relies_on(template: Synthes
 def test_a_function_of_the_api_answers_before_the_gateway_gives_up(template: Synthesized) -> None:
     functions = template.functions()
 
-    answering = ("publish", "query", "manage", "export")
+    answering = ("publish", "query", "manage", "export", "console")
     assert max(functions[name]["Timeout"] for name in answering) < 30
 
 

@@ -68,7 +68,8 @@ def test_every_relative_link_leads_somewhere(page: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    "folder", ["publish", "record", "query", "manage", "export", "retain", "erase", "seal"]
+    "folder",
+    ["publish", "record", "query", "manage", "export", "retain", "erase", "seal", "console"],
 )
 def test_every_function_has_a_readme(folder: str) -> None:
     assert (ROOT / "functions" / folder / "README.md").is_file()

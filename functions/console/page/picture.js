@@ -1,0 +1,109 @@
+// The picture above the list: how many events, over time; a range of it can be chosen.
+
+import { number, texts } from "./texts.js";
+import { HOUR, DAY, short, text } from "./time.js";
+import { html, useId, useMemo, usePage, useRef, useState } from "./ui.js";
+
+const LENGTHS = { hour: HOUR, day: DAY, week: 7 * DAY };
+const MOST_BARS = 120;
+const WIDTH = 1_200;
+const HEIGHT = 96;
+
+/** Bars `{from, to, count}` of a timeline, at most `MOST_BARS`, within what was asked. */
+export function bars({ buckets, interval, since, until }) {
+  const length = LENGTHS[interval];
+  const together = Math.ceil(buckets.length / MOST_BARS) || 1;
+  const [first, last] = [Date.parse(since), Date.parse(until)];
+  const found = [];
+  for (let at = 0; at < buckets.length; at += together) {
+    const group = buckets.slice(at, at + together);
+    found.push({
+      from: Math.max(first, Date.parse(group[0].start)),
+      to: Math.min(last, Date.parse(group.at(-1).start) + length),
+      count: group.reduce((sum, each) => sum + each.events, 0),
+    });
+  }
+  return found;
+}
+
+export function Picture({ told, isOld }) {
+  const { go, zone, state } = usePage();
+  const drawn = useMemo(() => (told ? bars(told) : []), [told]);
+  const [chosen, setChosen] = useState(null);
+  const svg = useRef(null);
+  const anchor = useRef(null);
+  const hint = useId();
+  if (drawn.length === 0) {
+    return html`<section class="picture" aria-label=${texts.picture.label}>
+      <p class="quiet">${told ? texts.picture.none : texts.list.loading}</p>
+    </section>`;
+  }
+  const [low, high] = chosen ?? [0, drawn.length - 1];
+  const most = Math.max(1, ...drawn.map((bar) => bar.count));
+  const step = WIDTH / drawn.length;
+  const at = (event) => {
+    const box = svg.current.getBoundingClientRect();
+    const part = (event.clientX - box.left) / box.width;
+    return Math.min(drawn.length - 1, Math.max(0, Math.floor(part * drawn.length)));
+  };
+  const choose = (one, other) => setChosen([Math.min(one, other), Math.max(one, other)]);
+  const apply = ([from, to]) => {
+    setChosen(null);
+    go({ since: text(drawn[from].from), until: text(drawn[to].to), last: "" });
+  };
+  const down = (event) => {
+    if (event.button !== 0) return;
+    svg.current.setPointerCapture(event.pointerId);
+    anchor.current = at(event);
+    choose(anchor.current, anchor.current);
+  };
+  const move = (event) => anchor.current !== null && choose(anchor.current, at(event));
+  const up = (event) => {
+    if (anchor.current === null) return;
+    const range = [anchor.current, at(event)].sort((one, other) => one - other);
+    anchor.current = null;
+    apply(range);
+  };
+  const cancel = () => { anchor.current = null; setChosen(null); };
+  const end = (which) => (event) => {
+    const value = Number(event.target.value);
+    setChosen(which === 0 ? [Math.min(value, high), high] : [low, Math.max(value, low)]);
+  };
+  const range = (from, to) => [short(drawn[from].from, zone), short(drawn[to].to, zone)];
+  const inside = drawn.slice(low, high + 1).reduce((sum, bar) => sum + bar.count, 0);
+  const isNarrowed = Boolean(state.since || state.until || state.last);
+  return html`<section class=${`picture ${isOld ? "old" : ""}`} aria-label=${texts.picture.label}>
+    <p class="quiet said" role="status">
+      ${texts.picture.summary(chosen ? inside : told.total, ...range(low, high))}
+      ${!told.exact && ` ${texts.picture.inexact(short(Date.parse(told.covered.since), zone))}`}
+    </p>
+    <svg ref=${svg} viewBox=${`0 0 ${WIDTH} ${HEIGHT}`} preserveAspectRatio="none" role="img"
+      aria-label=${texts.picture.summary(told.total, ...range(0, drawn.length - 1))}
+      onPointerDown=${down} onPointerMove=${move} onPointerUp=${up} onPointerCancel=${cancel}>
+      ${chosen && html`<rect class="chosen" x=${low * step} y="0" width=${(high - low + 1) * step} height=${HEIGHT} />`}
+      ${drawn.map((bar, index) => {
+        const height = bar.count === 0 ? 0 : Math.max(3, (bar.count / most) * (HEIGHT - 4));
+        return html`<g key=${bar.from} class=${index >= low && index <= high ? "bar-in" : "bar-out"}>
+          <title>${texts.picture.bar(bar.count, short(bar.from, zone), short(bar.to, zone))}</title>
+          <rect class="reach" x=${index * step} y="0" width=${step} height=${HEIGHT} />
+          <rect class="fill" x=${index * step + step * 0.1} y=${HEIGHT - height} width=${step * 0.8} height=${height} />
+        </g>`;
+      })}
+    </svg>
+    <div class="axis quiet" aria-hidden="true">
+      <span>${short(drawn[0].from, zone)}</span>
+      <span>${texts.picture.most(number(most))}</span>
+      <span>${short(drawn.at(-1).to, zone)}</span>
+    </div>
+    <form class="range" onSubmit=${(event) => { event.preventDefault(); apply([low, high]); }}>
+      <p id=${hint} class="hidden">${texts.picture.brush}</p>
+      <div class="ends">${[[0, low, texts.picture.begin], [1, high, texts.picture.end]].map(([which, value, label]) => html`
+        <input key=${which} type="range" min="0" max=${drawn.length - 1} step="1" value=${value} aria-label=${label}
+          aria-describedby=${hint} aria-valuetext=${range(low, high)[which]} onInput=${end(which)}
+          onKeyDown=${(event) => event.key === "Enter" && (event.preventDefault(), apply([low, high]))} />`)}</div>
+      ${chosen && html`<button type="submit" class="small">${texts.picture.apply}</button>`}
+      ${isNarrowed && html`<button type="button" class="small" onClick=${() => go({ since: "", until: "", last: "" })}>${texts.picture.reset}</button>`}
+    </form>
+  </section>`;
+}
+

@@ -48,11 +48,6 @@ class Front:
             "{version}": files.version,
             "{config}": html.escape(json.dumps(told, separators=(",", ":"))),
             "{preloads}": "".join(_preload(files.version, name) for name in files.names),
-            "{preloads}": "".join(
-                f'<link rel="modulepreload" href="console/{files.version}/{name}">'
-                for name in files.names
-                if name.endswith(".js")
-            ),
         }
         # In one pass: what is filled in is not looked at again.
         places = re.compile("|".join(map(re.escape, filled)))

@@ -5,7 +5,7 @@ import { term, terms } from "./query.js";
 
 const types = (...names) => names.map((name) => term("type", name));
 
-export const PRESETS = [
+const PRESETS = [
   {
     label: texts.search.preset.membership,
     terms: types(
@@ -25,6 +25,9 @@ export const PRESETS = [
   },
   { label: texts.search.preset.billing, terms: types("billing") },
 ];
+
+/** The presets: `{label, terms}`. */
+export const all = () => PRESETS;
 
 /** Whether a query holds all of a preset. */
 export function holds(query, preset) {

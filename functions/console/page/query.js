@@ -39,7 +39,7 @@ function termAt(query, from) {
   const value = QUOTED.exec(rest) ?? WORD.exec(rest);
   const to = value ? at + value[0].length : at;
   const isDone = to >= query.length || /\s/.test(query[to]);
-  const isKnown = qualifier === "text" || QUALIFIERS.includes(qualifier);
+  const isKnown = name === null || QUALIFIERS.includes(qualifier);
   const isDoubled = negated && query[from + 1] === "-";
   const isOperator = !name && value !== null && /^(AND|OR|NOT)$/.test(value[0]);
   const isEmpty = value !== null && value[1] !== undefined && value[1].trim() === "";

@@ -1,7 +1,7 @@
 // The search: a line of the query language with suggestions, what it asks for as chips, and
 // mistakes marked at their place.
 
-import { chips, holds, PRESETS, toggled } from "./presets.js";
+import { all as presets, chips, holds, toggled } from "./presets.js";
 import { suggestions } from "./suggest.js";
 import { texts } from "./texts.js";
 import { short } from "./time.js";
@@ -22,7 +22,7 @@ export function Search({ known, error }) {
     </form>
     ${fault && html`<${Mistake} id=${faultId} query=${state.q} fault=${fault} />`}
     <div class="presets" role="group" aria-label=${texts.search.presets}>
-      ${PRESETS.map((preset) => html`<button type="button" key=${preset.label} class="pill"
+      ${presets().map((preset) => html`<button type="button" key=${preset.label} class="pill"
         aria-pressed=${holds(state.q, preset)} onClick=${() => go({ q: toggled(state.q, preset) })}>${preset.label}</button>`)}
       <button type="button" class="pill" aria-pressed=${state.last === "24h"}
         onClick=${() => go({ last: state.last === "24h" ? "" : "24h", since: "", until: "" })}>${texts.search.preset.day}</button>

@@ -463,8 +463,8 @@ def world(
 
 def _kept(service: str, region: str = "us-east-1") -> Any:
     """What moto has of a service."""
-    backends: Any = get_backend(service)
-    return backends[DEFAULT_ACCOUNT_ID][region]
+    find: Any = get_backend
+    return find(service)[DEFAULT_ACCOUNT_ID][region]
 
 
 @pytest.fixture

@@ -1,6 +1,7 @@
 """The platform's own key: it makes, limits and deletes orgs, and reads the log of none."""
 
 import json
+import re
 from typing import Any
 
 import pytest
@@ -54,9 +55,8 @@ def test_it_lists_orgs_a_page_at_a_time(world: World, key: str) -> None:
 
 def test_it_reads_no_log_and_no_key_of_an_org_does_what_it_does(world: World, key: str) -> None:
     before = world.everything()
-    things = {"org": ORG, "event_id": "x", "key_id": "x", "session_id": "x", "erasure_id": "x"}
     for route in routes.ROUTES:
-        path = route.path.format(export_id="x", **things)
+        path = re.sub(r"\{\w+\}", "x", route.path.replace("{org}", ORG))
         if route.grant is not None and route.grant not in PLATFORM_GRANTS:
             world.call(route.method, path, key=key).is_problem(403)
         elif route.grant is not None:

@@ -22,7 +22,7 @@ from typing import Any, Self, cast
 from infra import adapter, repairs, welcome
 from infra.bundling import ROOT
 from infra.emulator import ACCOUNT, REGION, Emulator, EmulatorError, emulator, require_free
-from infra.seed import SeedError, create_org, publish_samples
+from infra.seed import SeedError, create_org, publish_samples, session_link
 
 STACK_NAME = "auditlog"
 ORG = "acme"
@@ -228,7 +228,7 @@ def main() -> int:
         signal.signal(number, _interrupt(stop))
     try:
         with laptop_stack(options.port, HOME, samples=options.samples, say=_say) as stack:
-            print(welcome.text(stack), flush=True)
+            print(welcome.text(stack, session_link(stack)), flush=True)
             stop.wait()
     except KeyboardInterrupt:
         pass

@@ -1,7 +1,8 @@
-"""What makes a fresh laptop stack worth looking at: an org, its key, its events."""
+"""What makes a fresh laptop stack worth looking at: an org, its key, its events, a way in."""
 
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Generator, Iterator, Mapping
+from contextlib import contextmanager
 from datetime import datetime
 from http.client import HTTPConnection, HTTPException
 from itertools import islice
@@ -17,9 +18,13 @@ BATCH = 100
 SEED = 1
 TIMEOUT_SECONDS = 60
 
+#: Who opens the console, and for how long: a day's work.
+PERSON = {"id": "usr_ada", "name": "Ada Lovelace"}
+SESSION_MINUTES = 8 * 60
+
 
 class SeedError(Exception):
-    """The stack did not take the sample events."""
+    """The stack did not take the sample events, or opened no session."""
 
 
 def create_org(aws: Emulator, control_table: str, org: str) -> str:
@@ -34,30 +39,52 @@ def publish_samples(stack: Mapping[str, Any], count: int) -> None:
     `stack` is what `stack.json` says. Raises SeedError with the API's answer
     where it is not 201.
     """
-    address = urlsplit(str(stack["api_url"]))
-    connection = HTTPConnection(address.netloc, timeout=TIMEOUT_SECONDS)
+    now = datetime.fromisoformat(clock.text(clock.now()))
+    with _connected(stack, "publishing samples") as connection:
+        for batch in _batches(sample_events(now, count, SEED)):
+            _post(connection, stack, "events", {"events": batch})
+
+
+def session_link(stack: Mapping[str, Any]) -> str:
+    """Open a session as a platform would, and answer with the link that opens the console.
+
+    Raises SeedError as `publish_samples` does.
+    """
+    asked = {"actor": PERSON, "minutes": SESSION_MINUTES}
+    with _connected(stack, "opening a session") as connection:
+        return str(stack["api_url"]) + str(_post(connection, stack, "sessions", asked)["link"])
+
+
+@contextmanager
+def _connected(stack: Mapping[str, Any], doing: str) -> Generator[HTTPConnection]:
+    connection = HTTPConnection(urlsplit(str(stack["api_url"])).netloc, timeout=TIMEOUT_SECONDS)
+    try:
+        yield connection
+    except SeedError as error:
+        message = f"{doing} was answered {error}"
+        raise SeedError(message) from None
+    except (OSError, HTTPException) as error:
+        message = f"{doing} failed: {error}"
+        raise SeedError(message) from error
+    finally:
+        connection.close()
+
+
+def _post(
+    connection: HTTPConnection, stack: Mapping[str, Any], what: str, body: Mapping[str, Any]
+) -> dict[str, Any]:
+    path = f"{urlsplit(str(stack['api_url'])).path}/v1/orgs/{stack['org']}/{what}"
     headers = {
         "Authorization": f"Bearer {stack['admin_key']}",
         "Content-Type": "application/json",
     }
-    now = datetime.fromisoformat(clock.text(clock.now()))
-    events = sample_events(now, count, SEED)
-    try:
-        for batch in _batches(events):
-            body = json.dumps({"events": batch})
-            connection.request(
-                "POST", f"{address.path}/v1/orgs/{stack['org']}/events", body, headers
-            )
-            answer = connection.getresponse()
-            said = answer.read()
-            if answer.status != 201:  # noqa: PLR2004 -- Created
-                message = f"publishing samples was answered {answer.status}: {said.decode()}"
-                raise SeedError(message)
-    except (OSError, HTTPException) as error:
-        message = f"publishing samples failed: {error}"
-        raise SeedError(message) from error
-    finally:
-        connection.close()
+    connection.request("POST", path, json.dumps(body), headers)
+    answer = connection.getresponse()
+    said = answer.read()
+    if answer.status != 201:  # noqa: PLR2004 -- Created
+        message = f"{answer.status}: {said.decode()}"
+        raise SeedError(message)
+    return dict(json.loads(said))
 
 
 def _batches(events: Iterator[dict[str, Any]]) -> Iterator[list[dict[str, Any]]]:

@@ -4,12 +4,18 @@ from collections.abc import Mapping
 from typing import Any
 
 
-def text(stack: Mapping[str, Any]) -> str:
-    """Where the stack is, how to get in, and commands that work as they are printed."""
+def text(stack: Mapping[str, Any], link: str) -> str:
+    """Where the stack is, how to get in, and commands that work as they are printed.
+
+    `link` opens the console for a person.
+    """
     url, org, key = stack["api_url"], stack["org"], stack["admin_key"]
     return f"""
-auditlog is up.
+auditlog is up. To look around, for eight hours and without changing anything:
 
+  {link}
+
+  console    {stack["console_url"]}   (with the admin key: settings and downloads too)
   API        {url}
   org        {org}
   admin key  {key}

@@ -11,6 +11,7 @@ from typing import Any
 
 import boto3
 import pytest
+import requests
 
 from infra import bundling, emulator, local, seed, welcome
 from infra.emulator import HOST, Emulator, EmulatorError, free_port
@@ -48,7 +49,7 @@ def test_stack_json_says_everything_to_its_owner_alone(stack: dict[str, Any]) ->
 def test_every_address_is_of_loopback(stack: dict[str, Any]) -> None:
     addresses = [value for value in stack.values() if str(value).startswith("http")]
 
-    assert len(addresses) == 7
+    assert len(addresses) == 8
     assert {re.split("[:/]+", address)[1] for address in addresses} == {HOST}
 
 
@@ -120,6 +121,45 @@ def test_samples_that_are_refused_are_not_passed_over(stack: dict[str, Any]) -> 
         seed.publish_samples(stack | {"admin_key": "alk_no"}, 1)
 
 
+def test_the_link_that_is_printed_is_a_session_of_the_console(
+    stack: dict[str, Any], printed: str
+) -> None:
+    [url] = re.findall(r"(?m)^  (http\S+)$", printed.partition("admin key")[0])
+    page, _, token = url.partition("#session=")
+    assert page == stack["console_url"] == f"{stack['api_url']}/console"
+    headers = {"Authorization": f"Bearer {token}"}
+
+    said = requests.get(f"{stack['api_url']}/v1/credential", headers=headers, timeout=30).json()
+
+    assert (said["org"], said["actor"]["name"]) == ("printed", "Ada Lovelace")
+    assert said["grants"] == ["events:read"]
+
+
+def test_a_session_that_is_refused_is_not_passed_over(stack: dict[str, Any]) -> None:
+    with pytest.raises(seed.SeedError, match="opening a session was answered 401"):
+        seed.session_link(stack | {"admin_key": "alk_no"})
+
+
+@pytest.mark.parametrize("encoding", ["gzip", "identity"])
+def test_the_console_comes_through_the_gateway_as_it_was_sent(
+    stack: dict[str, Any], encoding: str
+) -> None:
+    def get(address: str) -> requests.Response:
+        answer = requests.get(address, headers={"Accept-Encoding": encoding}, timeout=30)
+        assert answer.status_code == 200
+        assert answer.headers.get("Content-Encoding", "identity") == encoding
+        return answer
+
+    page = get(stack["console_url"])
+    assert page.headers["Content-Type"] == "text/html; charset=utf-8"
+    assert page.headers["Content-Security-Policy"].startswith("default-src 'none'; script-src")
+    [address] = re.findall(r'href="(console/\w+/preact\.js)"', page.text)
+    module = get(f"{stack['api_url']}/{address}")
+    assert module.headers["Content-Type"] == "text/javascript; charset=utf-8"
+    assert module.headers["Cache-Control"] == "public, max-age=31536000, immutable"
+    assert "export{" in module.text
+
+
 @pytest.fixture(scope="module")
 def printed(stack: dict[str, Any]) -> str:
     """What is said of a stack with events in it, in an org of its own."""
@@ -127,7 +167,7 @@ def printed(stack: dict[str, Any]) -> str:
     org = "printed"
     mine = stack | {"org": org, "admin_key": seed.create_org(aws, stack["control_table"], org)}
     seed.publish_samples(mine, 10)
-    return welcome.text(mine)
+    return welcome.text(mine, seed.session_link(mine))
 
 
 @pytest.mark.parametrize("number", range(3))

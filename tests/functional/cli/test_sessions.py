@@ -13,6 +13,7 @@ def test_a_session_is_opened_and_its_token_printed(shell: Shell) -> None:
     opened = shell("sessions", "open", "usr_17", *arguments)
     assert opened.stdout == "als_new\n"
     assert "token for Ada Lovelace, good until 2026-06-02T13:00:00Z" in opened.stderr
+    assert f"In the console: {API}/console#session=als_new\n" in opened.stderr
     assert "auditlog sessions end 0aB1cD2eF3gH" in opened.stderr
     assert shell.service.requests[0].headers["X-Actor-Id"] == "ann"
     shell("sessions", "open", "usr_17", "--api-url", f"{API}/")

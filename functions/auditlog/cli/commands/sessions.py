@@ -40,10 +40,10 @@ def open_(
     acting_as: As = None,
     as_json: AsJson = False,
 ) -> None:
-    """Open a session, and print its token, which is sent as a key is. It is shown this once.
+    """Open a session, and print its token, which is sent as a key is, and its link to the console.
 
-    Whoever has it reads the log until the session ends, and can do nothing else. What they
-    do is recorded as done by the person.
+    Both are shown this once. Whoever has one reads the log until the session ends, and can do
+    nothing else. What they do is recorded as done by the person.
     """
     connection = connect(context, where)
     person = {"id": person_id} if name is None else {"id": person_id, "name": name}
@@ -57,6 +57,7 @@ def open_(
         f"Above is the token for {name or person_id}, good until "
         f"{output.moment(made['expires_at'])}: it is shown this once."
     )
+    output.note(f"In the console: {connection.api_url}{made['link']}")
     output.note(f"`auditlog sessions end {made['id']}` ends it before.")
 
 

@@ -1,0 +1,33 @@
+// What is shown this once: a key, or the link of a session.
+
+import { Copy, Dialog, html, useId, useState } from "./ui.js";
+import { texts } from "./texts.js";
+
+const words = texts.secret;
+
+/** A dialog that is not closed by accident before `text` was copied. */
+export function Secret({ title, sentence, text, children = null, onClose }) {
+  const [isTaken, setIsTaken] = useState(false);
+  const [isSure, setIsSure] = useState(false);
+  const id = useId();
+  const close = () => (isTaken || isSure ? onClose() : setIsSure(true));
+  const taken = () => setIsTaken(true);
+  // A browser has no clipboard for a page that came over plain HTTP: then by hand.
+  const copied = () => navigator.clipboard && taken();
+  return html`<${Dialog} title=${title} onClose=${close}>
+    <div class="stack">
+      <p>${sentence}</p>
+      ${children}
+      <p class="field" onCopy=${taken}>
+        <label for=${id}>${words.label}</label>
+        <textarea id=${id} class="secret" readonly rows="3" spellcheck=${false}
+          onFocus=${(event) => event.target.select()} value=${text}></textarea>
+      </p>
+      <p class="actions" onClick=${copied}><${Copy} text=${text} class="primary" autofocus /></p>
+      <div role="alert">${isSure && !isTaken && html`<p class="fault">${words.notCopied}</p>`}</div>
+      <footer>
+        <button type="button" onClick=${close}>${isSure && !isTaken ? words.anyway : words.done}</button>
+      </footer>
+    </div>
+  <//>`;
+}

@@ -18,7 +18,8 @@ import { createInterface } from "node:readline";
 for await (const line of createInterface({ input: process.stdin })) {
   const { address, name, calls } = JSON.parse(line);
   const module = await import(address);
-  console.log(JSON.stringify(calls.map((each) => module[name](...each) ?? null)));
+  const answers = calls.map(async (each) => (await module[name](...each)) ?? null);
+  console.log(JSON.stringify(await Promise.all(answers)));
 }
 """
 

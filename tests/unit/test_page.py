@@ -3,6 +3,7 @@
 What needs a browser is in `tests/e2e`.
 """
 
+import json
 import random
 import re
 from datetime import UTC, datetime
@@ -14,6 +15,7 @@ import pytest
 from auditlog import catalog, filters, grammar
 from auditlog.errors import MalformedError
 from tests.unit.page import PAGE, called
+from tests.unit.test_golden import GOLDEN
 
 PIECES = (
     "type:", "actor:", "author:", "ip:", "nope:", "created:", "-", "--", '"', '\\"', "\\\\", " ",
@@ -226,6 +228,41 @@ def test_where_two_texts_differ(before: str, after: str, expected: tuple[str, ..
 )
 def test_what_cannot_be_seen_is_shown(text: str, expected: list[Any]) -> None:
     assert called("seen.js", "seen", [[text]]) == [expected]
+
+
+def shown(golden: dict[str, Any]) -> dict[str, Any]:
+    added = {"id": golden["id"], "recorded_at": "2026-06-02T12:00:00.000000Z", "summary": "said"}
+    return {**added, **json.loads(golden["record"])}
+
+
+def test_the_page_proves_that_an_event_is_what_was_recorded() -> None:
+    events = [shown(golden) for golden in GOLDEN.values()]
+    assert called("proof.js", "fits", [[event] for event in events]) == [True] * len(events)
+
+
+def test_the_page_sees_every_change_of_an_event() -> None:
+    event = shown(GOLDEN["everything"])
+    changed = [
+        {**event, name: "another"} for name in event if name not in {"recorded_at", "summary"}
+    ]
+    changed = [each for each in changed if each["id"] != "another"]
+    changed += [
+        {k: v for k, v in event.items() if k != name} for name in ("ip", "metadata", "salt")
+    ]
+    changed += [{**event, "more": None}, {**event, "id": GOLDEN["minimal"]["id"]}]
+    changed += [{**event, "actor": {**event["actor"], "name": "Someone Else"}}]
+    assert called("proof.js", "fits", [[each] for each in changed]) == [False] * len(changed)
+
+
+def test_what_is_left_of_an_erased_event_is_held_against_its_hash() -> None:
+    golden = GOLDEN["minimal"]
+    left = {
+        "type": "repo.create", "occurred_at": "2026-03-04T05:06:07.089123Z", "id": golden["id"],
+        "erased_at": "2026-06-02T12:00:00.000000Z", "record_hash": golden["record_hash"],
+    }  # fmt: skip
+    other = {**left, "record_hash": GOLDEN["key"]["record_hash"]}
+    later = {**left, "occurred_at": "2026-03-04T05:06:07.089124Z"}
+    assert called("proof.js", "fits", [[left], [other], [later]]) == [True, False, False]
 
 
 def test_bars_hold_every_event_of_a_timeline() -> None:

@@ -3,6 +3,7 @@
 import { write } from "./address.js";
 import { address } from "./api.js";
 import { between, changes } from "./changes.js";
+import { fits } from "./proof.js";
 import { plus } from "./query.js";
 import { actorName, between as joined, inWords, place } from "./row.js";
 import { size, texts } from "./texts.js";
@@ -76,7 +77,7 @@ function Whole({ event, heading }) {
     ${rows.length > 0 && html`<${Changes} rows=${rows} />`}
     <dl>${facts(event).map((fact) => html`<${Fact} key=${fact.name + (fact.value ?? "")} ...${fact} />`)}</dl>
     ${Object.keys(rest).length > 0 && html`<section><h3>${texts.detail.metadata}</h3><${Json} value=${rest} /></section>`}
-    <p class="quiet">${texts.detail.proof}</p>
+    <${Proof} event=${event} />
   `;
 }
 
@@ -131,6 +132,16 @@ function Fact({ name, value, at, more = [], qualifier }) {
       </span>`}
     </dd>
   `;
+}
+
+function Proof({ event }) {
+  const [found, setFound] = useState("checking");
+  useEffect(() => {
+    fits(event).then((does) => setFound(does ? "fits" : "differs"), () => setFound("unknown"));
+  }, [event]);
+  return html`<p class=${`proof ${found}`} role=${found === "differs" ? "alert" : null}>
+    ${texts.detail.proof[found]} <span class="quiet">${texts.detail.proof.why}</span>
+  </p>`;
 }
 
 function Changes({ rows }) {

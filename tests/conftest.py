@@ -14,6 +14,7 @@ from tests import engines
 # Folders and files whose tests share something that is slow to make: with
 # several processes, all of them go to the same one.
 _TOGETHER = {
+    "tests/e2e/console/": "console",
     "tests/e2e/": "stack",
     "tests/infra/test_local.py": "stack",
     "tests/infra/": "template",

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from auditlog import clock, jwks, tokens
 from auditlog.errors import UnauthenticatedError
-from auditlog.issuer import ALGORITHMS, ClaimNames, Issuer, is_safe
+from auditlog.issuer import ALGORITHMS, ClaimNames, Client, Issuer, is_safe, origin
 from auditlog.keys import ALL_GRANTS, Grant
 from tests.signers import Signer, encoded, signer
 
@@ -18,6 +18,7 @@ URL = "https://id.example.com/realms/one"
 AUDIENCE = "https://audit.example.com"
 NAMED = {"issuer": URL, "audience": AUDIENCE}
 NOW = 1_800_000_000
+CLIENT = {"client_id": "c"}
 GOOD = {"iss": URL, "aud": AUDIENCE, "exp": NOW + 60, "sub": "usr_1", "org": "acme"}
 
 
@@ -59,6 +60,32 @@ def test_it_may_be_json_text() -> None:
     assert made.claims == ClaimNames(org="https://x/org")
 
 
+def test_how_the_console_signs_people_in() -> None:
+    assert issuer().console is None
+    assert issuer(console=CLIENT).console == Client("c", "openid profile", None, None, {})
+    said = {
+        "client_id": "c",
+        "scope": "openid",
+        "authorization_endpoint": "https://a.b/authorize?x=y",
+        "token_endpoint": "https://a.b/token",
+        "parameters": {"resource": AUDIENCE, "prompt": "login"},
+    }
+    assert issuer(console=said).console == Client(*said.values())
+
+
+@pytest.mark.parametrize(
+    ("url", "expected"),
+    [
+        ("https://a.b", "https://a.b"),
+        ("https://A.b/x/y?z", "https://a.b"),
+        ("https://a.b:8443/", "https://a.b:8443"),
+        ("http://[::1]:80/x", "http://[::1]:80"),
+    ],
+)
+def test_the_origin_of_an_address(url: str, expected: str) -> None:
+    assert origin(url) == expected
+
+
 def test_an_issuer_with_a_slash_at_its_end_is_asked_at_the_same_place() -> None:
     assert Issuer.parse(NAMED | {"issuer": "https://a.b/"}).discovery == (
         "https://a.b/.well-known/openid-configuration"
@@ -93,6 +120,26 @@ def test_an_issuer_with_a_slash_at_its_end_is_asked_at_the_same_place() -> None:
         (NAMED | {"algorithms": ["RS256", "none"]}, "`algorithms` has 'none'"),
         (NAMED | {"algorithms": ["HS256"]}, "`algorithms` has 'HS256'"),
         (NAMED | {"algorithms": [["RS256"]]}, "`algorithms` has ['RS256']"),
+        (NAMED | {"issuer": "https://a.b;script-src"}, "`issuer` is not an https address"),
+        (NAMED | {"issuer": "https://a,b"}, "`issuer` is not an https address"),
+        (NAMED | {"issuer": "https://'unsafe-inline'"}, "`issuer` is not an https address"),
+        (NAMED | {"console": None}, "`console` is not an object"),
+        (NAMED | {"console": {}}, "`console.client_id`"),
+        (NAMED | {"console": {"client_id": 7}}, "`console.client_id`"),
+        (NAMED | {"console": CLIENT | {"client_secret": "x"}}, "'client_secret' is not a member"),
+        (NAMED | {"console": CLIENT | {"scope": ""}}, "`console.scope`"),
+        (NAMED | {"console": CLIENT | {"scope": ["openid"]}}, "`console.scope`"),
+        (NAMED | {"console": CLIENT | {"token_endpoint": "/t"}}, "`console.token_endpoint` is not"),
+        (
+            NAMED | {"console": CLIENT | {"authorization_endpoint": "http://a.b/"}},
+            "`console.authorization_endpoint` is not an https address",
+        ),
+        (NAMED | {"console": CLIENT | {"parameters": ["a"]}}, "`console.parameters` is not"),
+        (NAMED | {"console": CLIENT | {"parameters": {"a": 1}}}, "`console.parameters.a`"),
+        (
+            NAMED | {"console": CLIENT | {"parameters": {"redirect_uri": "https://a.b/"}}},
+            "'redirect_uri', which the console says itself",
+        ),
     ],
 )
 def test_what_cannot_be_an_issuer_is_refused_with_the_member(said: Any, part: str) -> None:

@@ -41,7 +41,9 @@ export function Select({ label, value, onChoose, options }) {
   return html`<p class="field">
     <label for=${id}>${label}</label>
     <select id=${id} value=${value} onChange=${(event) => onChoose(event.target.value)}>
-      ${options.map(([each, said]) => html`<option key=${each} value=${each} selected=${each === value}>${said}</option>`)}
+      ${options.map(
+        ([each, said]) => html`<option key=${each} value=${each} selected=${each === value}>${said}</option>`,
+      )}
     </select>
   </p>`;
 }

@@ -25,7 +25,8 @@ export function Forecast({ filter, hidden, profile }) {
       }</span></li>
       ${told === null
         ? html`<li>${words.rangeAll}</li>`
-        : told.total > 0 && html`<li>${words.range(time(told.since), filter.until ? time(told.until) : words.now)}</li>`}
+        : told.total > 0 &&
+          html`<li>${words.range(time(told.since), filter.until ? time(told.until) : words.now)}</li>`}
       <li>${hidden ? words.hiddenIn : words.hiddenOut}</li>
       ${profile === "hf" && html`<li>${words.hfLeavesOut}</li>`}
       <li>${words.recorded} <${Said} text=${who.actor.name ?? who.actor.id} />. ${words.meanwhile}</li>

@@ -73,11 +73,14 @@ export function NewErasure({ confirm, erase }) {
 
 function Sentence({ form, found }) {
   return html`<p>${words.past[form.of]}: <code><${Said} text=${subjectOf(form)} /></code></p>
-    <p><strong>${
-      found.count === null ? words.unknown : found.count === 0 && found.exact ? words.none : words.count(found.count, found.exact)
-    }</strong></p>
+    <p><strong>${counted(found)}</strong></p>
     <p>${words.reaches}</p><p>${words.reachesNot}</p>
     <p class="quiet">${texts.settings.recorded}</p>`;
+}
+
+function counted({ count, exact }) {
+  if (count === null) return words.unknown;
+  return count === 0 && exact ? words.none : words.count(count, exact);
 }
 
 const subjectOf = ({ of, id, type }) => (of === "target" && type ? `${type}/${id}` : id);

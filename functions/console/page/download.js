@@ -2,9 +2,9 @@
 
 import { asked } from "./address.js";
 import { Check, Choice } from "./controls.js";
-import { Forecast } from "./forecast.js";
-import { Contents } from "./made.js";
-import { Making } from "./making.js";
+import { Forecast } from "./download-forecast.js";
+import { Contents } from "./export-row.js";
+import { Making } from "./download-progress.js";
 import { texts } from "./texts.js";
 import { Dialog, Fault, html, useMemo, usePage, useState } from "./ui.js";
 

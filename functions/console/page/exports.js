@@ -4,7 +4,7 @@ import { Fault, Said, When, html, usePage, useState } from "./ui.js";
 import { useAnswer, useRepeated } from "./answers.js";
 import { useConfirm } from "./confirming.js";
 import { Download } from "./download.js";
-import { Contents, Progress, fetchFile, isUnderWay } from "./made.js";
+import { Contents, Progress, fetchFile, isUnderWay } from "./export-row.js";
 import { number, size, texts } from "./texts.js";
 
 const words = texts.exports;

@@ -71,7 +71,11 @@ function App() {
   }, []);
   if (inside.phase === "opening") return html`<p class="opening" role="status">${texts.list.loading}</p>`;
   if (inside.phase === "out") return html`<${Entry} enter=${enter} why=${inside.why} />`;
-  return html`<${Inside} key=${inside.who.credential.id} ...${inside} leave=${leave} />`;
+  const renew = async () => {
+    const who = await inside.api.get("v1/credential");
+    setInside((was) => (was.phase === "in" ? { ...was, who } : was));
+  };
+  return html`<${Inside} key=${inside.who.credential.id} ...${inside} leave=${leave} renew=${renew} />`;
 }
 
 function check(who) {
@@ -83,7 +87,7 @@ function check(who) {
   if (org && org !== who.org) throw new Problem(404, texts.entry.otherOrg(org, who.org));
 }
 
-function Inside({ api, who, leave }) {
+function Inside({ api, who, leave, renew }) {
   const [state, setState] = useState(address.read);
   const [theme, setTheme] = useChoice("theme", THEMES);
   const [zone, setZone] = useChoice("zone", ZONES);
@@ -119,7 +123,7 @@ function Inside({ api, who, leave }) {
     "g s": () => go({ view: "settings" }),
   });
   const page = useMemo(() => ({
-    api, org, who, zone, state, go,
+    api, org, who, zone, state, go, renew,
     avatars: config.avatars,
     may: (grant) => who.grants.includes(grant),
   }), [api, who, zone, state]);

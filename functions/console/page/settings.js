@@ -1,12 +1,12 @@
 // The view of settings: what the log keeps, who may see it, and what has to go.
 
 import { useAnswer } from "./answers.js";
-import { Erasures } from "./erasures.js";
-import { Hold } from "./hold.js";
-import { Keys } from "./keys.js";
-import { Reads } from "./reads.js";
-import { Retention } from "./retention.js";
-import { Sessions } from "./sessions.js";
+import { Erasures } from "./settings-erasures.js";
+import { Hold } from "./settings-hold.js";
+import { Keys } from "./settings-keys.js";
+import { Reads } from "./settings-reads.js";
+import { Retention } from "./settings-retention.js";
+import { Sessions } from "./settings-sessions.js";
 import { texts } from "./texts.js";
 import { Fault, html, usePage } from "./ui.js";
 
@@ -21,7 +21,7 @@ export function Settings() {
 }
 
 function Cards() {
-  const { api, org } = usePage();
+  const { api, org, renew } = usePage();
   const path = `v1/orgs/${org}/settings`;
   const { value: settings, error, read } = useAnswer(api, path);
   /** Changes what is named, if nobody has meanwhile; says what is to be said of it. */
@@ -33,7 +33,7 @@ function Cards() {
       await read();
       return words.overtaken;
     }
-    await read();
+    await Promise.all([read(), renew()]);
     return said;
   };
   return html`<section class="part" aria-labelledby="settings">

@@ -187,7 +187,13 @@ export const texts = {
     },
     anonymized: "anonymized: the last part is never kept",
     recordedLater: (time) => `recorded ${time}`,
-    proof: "The id commits to the content: change a byte of the record, and it no longer fits.",
+    proof: {
+      checking: "Checking…",
+      fits: "Unaltered: this browser has computed the id from the content, and it fits.",
+      differs: "Altered: the content does not fit the id. Tell the people who run this log.",
+      unknown: "This browser cannot check whether the content fits the id.",
+      why: "The id is the time of the event and a hash of its content.",
+    },
   },
 
   picture: {

@@ -36,7 +36,8 @@ export {
 /** Markup as a template. It becomes elements and text, never HTML: nothing in it is executed. */
 export const html = htm.bind(h);
 
-/** What the whole page knows: `{api, org, who, may(grant), zone, go(change)}`. */
+/** What the whole page knows: `{api, org, who, may(grant), zone, avatars, state, go(change),
+ * renew()}`; `renew` asks anew who is in. */
 export const Page = createContext(null);
 export const usePage = () => useContext(Page);
 
@@ -144,7 +145,7 @@ export function Confirm({ title, sentence, word = null, label, act, onClose, dan
       ${word !== null &&
       html`<p class="field">
         <label for=${id}>${texts.actions.typeToConfirm} <code><${Said} text=${word} /></code></label>
-        <input id=${id} value=${typed} autocomplete="off" spellcheck=${false}
+        <input id=${id} value=${typed} autofocus autocomplete="off" spellcheck=${false}
           onInput=${(event) => setTyped(event.target.value)} />
       </p>`}
       ${error && html`<${Fault} error=${error} />`}

@@ -3,8 +3,8 @@
 import { useAnswer } from "./answers.js";
 import { Select } from "./controls.js";
 import { useConfirm } from "./confirming.js";
-import { NewKey, Rights } from "./new-key.js";
-import { Secret } from "./secret.js";
+import { NewKey, Rights } from "./settings-new-key.js";
+import { Secret } from "./settings-secret.js";
 import { texts } from "./texts.js";
 import { Dialog, Fault, Said, When, html, usePage, useState } from "./ui.js";
 

@@ -2,7 +2,7 @@
 
 import { Field } from "./controls.js";
 import { useConfirm } from "./confirming.js";
-import { Losses, lossesOf } from "./losses.js";
+import { Losses, lossesOf } from "./settings-losses.js";
 import { texts } from "./texts.js";
 import { Fault, Said, When, html, usePage, useState } from "./ui.js";
 

@@ -2,7 +2,7 @@
 
 import { Field } from "./controls.js";
 import { useConfirm } from "./confirming.js";
-import { Losses, lossesOf } from "./losses.js";
+import { Losses, lossesOf } from "./settings-losses.js";
 import { short } from "./time.js";
 import { number, texts } from "./texts.js";
 import { Fault, When, html, useId, usePage, useState } from "./ui.js";

@@ -1,7 +1,7 @@
 // A download that was just asked for: how far it is, until its file is on its way.
 
 import { useRepeated } from "./answers.js";
-import { Contents, Progress, isUnderWay, leaveFor } from "./made.js";
+import { Contents, Progress, isUnderWay, leaveFor } from "./export-row.js";
 import { texts } from "./texts.js";
 import { Fault, Said, html, useEffect, usePage, useRef, useState } from "./ui.js";
 

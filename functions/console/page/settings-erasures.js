@@ -2,7 +2,7 @@
 
 import { useAnswer, useRepeated } from "./answers.js";
 import { useConfirm } from "./confirming.js";
-import { NewErasure } from "./new-erasure.js";
+import { NewErasure } from "./settings-new-erasure.js";
 import { number, texts } from "./texts.js";
 import { Fault, Said, When, html, usePage } from "./ui.js";
 

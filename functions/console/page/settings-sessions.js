@@ -4,7 +4,7 @@ import { address } from "./api.js";
 import { useAnswer } from "./answers.js";
 import { Field } from "./controls.js";
 import { useConfirm } from "./confirming.js";
-import { Secret } from "./secret.js";
+import { Secret } from "./settings-secret.js";
 import { texts } from "./texts.js";
 import { Fault, Said, When, html, usePage, useState } from "./ui.js";
 

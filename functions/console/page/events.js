@@ -10,6 +10,7 @@ import { useLog } from "./log.js";
 import { Picture } from "./picture.js";
 import { Search } from "./search.js";
 import { texts } from "./texts.js";
+import { MINUTE } from "./time.js";
 import { useTimeline } from "./timeline.js";
 import { html, useEffect, useMemo, usePage, useState } from "./ui.js";
 
@@ -23,11 +24,13 @@ export function Events() {
   const isFiltered = filter.trim() !== "";
   const log = useLog(api, org, parameters, { reload, quiet: who.records_reads });
   // The list first: the picture is asked for once there is something to read.
-  const { told, isOld } = useTimeline(api, org, log.isBegun ? parameters : null, reload);
+  const counted = useTimeline(api, org, log.isBegun ? parameters : null, reload);
+  const { told } = counted;
   const [active, setActive] = useState(null);
   const [focus, setFocus] = useState(0);
   const [isAsking, setIsAsking] = useState(false);
   useEffect(() => setActive(null), [log]);
+  useMinutes();
 
   const opened = log.events.findIndex((event) => event.id === state.event);
   const show = () => {
@@ -63,7 +66,7 @@ export function Events() {
   const isBadQuery = log.error?.status === 400;
   return html`
     <${Search} known=${known} error=${log.error} />
-    ${!isBadQuery && html`<${Picture} told=${told} isOld=${isOld} />`}
+    ${!isBadQuery && html`<${Picture} ...${counted} again=${() => setReload((count) => count + 1)} />`}
     <div class=${`columns ${isBadQuery ? "alone" : ""} ${state.event ? "with-detail" : ""}`}>
       ${!isBadQuery && html`<${Facets} told=${told} />`}
       <section class="log" aria-label=${texts.list.label} aria-busy=${log.phase === "loading"}>
@@ -87,6 +90,15 @@ export function Events() {
     </div>
     ${isAsking && html`<${Download} onClose=${() => setIsAsking(false)} />`}
   `;
+}
+
+/** Draws anew each minute, since what is said of times changes with them. */
+function useMinutes() {
+  const [, say] = useState(0);
+  useEffect(() => {
+    const timer = setInterval(() => say((count) => count + 1), MINUTE);
+    return () => clearInterval(timer);
+  }, []);
 }
 
 /** The catalog, for suggestions; without it there are none of types. */

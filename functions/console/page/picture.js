@@ -3,21 +3,24 @@
 import { bars } from "./bars.js";
 import { number, texts } from "./texts.js";
 import { short, text } from "./time.js";
-import { html, useId, useMemo, usePage, useRef, useState } from "./ui.js";
+import { Fault, html, useId, useMemo, usePage, useRef, useState } from "./ui.js";
 
 const WIDTH = 1_200;
 const HEIGHT = 96;
 
-export function Picture({ told, isOld }) {
+/** `told` as the API has it, or the `error` instead; `isOld` while it is of the search before. */
+export function Picture({ told, error, isOld, again }) {
   const { go, zone, state } = usePage();
   const drawn = useMemo(() => (told ? bars(told) : []), [told]);
   const [chosen, setChosen] = useState(null);
   const svg = useRef(null);
   const anchor = useRef(null);
   const hint = useId();
-  if (drawn.length === 0) {
+  if (drawn.length === 0 || (error && !isOld)) {
     return html`<section class="picture" aria-label=${texts.picture.label}>
-      <p class="quiet">${told ? texts.picture.none : texts.list.loading}</p>
+      ${error && !isOld
+        ? html`<${Fault} error=${error} again=${again} />`
+        : html`<p class="quiet" role="status">${told ? texts.picture.none : texts.picture.loading}</p>`}
     </section>`;
   }
   const [low, high] = chosen ?? [0, drawn.length - 1];

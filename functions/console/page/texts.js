@@ -208,6 +208,7 @@ export const texts = {
     apply: "Show this range",
     reset: "Whole time",
     none: "Nothing to draw.",
+    loading: "Counting events…",
   },
 
   facets: {

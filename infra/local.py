@@ -43,9 +43,12 @@ class LaptopError(Exception):
 
 
 @contextmanager
-def laptop_stack(port: int, home: Path, *, samples: int, say: Say) -> Generator[dict[str, Any]]:
+def laptop_stack(
+    port: int, home: Path, *, samples: int, say: Say, context: Mapping[str, Any] | None = None
+) -> Generator[dict[str, Any]]:
     """Bring the stack up on `port` with `samples` events; yields what `stack.json` says.
 
+    `context` is what a deployment may say in the CDK context (`infra.app`), beside the name.
     Everything it writes is under `home`, `stack.json` included. On leaving, it
     ends everything that it started.
     """
@@ -55,7 +58,7 @@ def laptop_stack(port: int, home: Path, *, samples: int, say: Say) -> Generator[
         stack_file.unlink(missing_ok=True)
         require_free(port)
         say("synthesising the stack")
-        with _Synthesis(home / "cdk.out") as synthesis, emulator(port, home) as aws:
+        with _Synthesis(home / "cdk.out", context or {}) as synthesis, emulator(port, home) as aws:
             assembly = synthesis.result()
             say("deploying it to the emulator")
             stack = _deploy(aws, assembly)
@@ -85,8 +88,8 @@ def _alone(home: Path) -> Generator[None]:
 class _Synthesis:
     """The CDK app, synthesised in a process of its own while the emulator starts."""
 
-    def __init__(self, outdir: Path) -> None:
-        context = {"python": "host", "name": STACK_NAME}
+    def __init__(self, outdir: Path, said: Mapping[str, Any]) -> None:
+        context = {**said, "python": "host", "name": STACK_NAME}
         environment = {**os.environ, "CDK_OUTDIR": str(outdir)}
         environment["CDK_CONTEXT_JSON"] = json.dumps(context)
         self._outdir = outdir

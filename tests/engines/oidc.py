@@ -49,11 +49,15 @@ def oidc_provider(
     keys: Sequence[Mapping[str, Any]],
     clients: Mapping[str, Mapping[str, Any]],
     algorithm: str = "RS256",
+    pages: Mapping[str, str] | None = None,
+    person: str = "usr_17",
 ) -> Generator[OidcProvider]:
     """Run an issuer with these private keys (JWK); its log goes to `home`.
 
-    `clients` are names with the claims of their tokens.
+    `clients` are names with the claims of their tokens. Those in `pages` are a page's, which
+    is at that address; it signs in whoever comes as `person`.
     """
+    pages = pages or {}
     made = {name: secrets.token_hex(16) for name in clients}
     told = {
         "host": HOST,
@@ -62,8 +66,14 @@ def oidc_provider(
         "algorithm": algorithm,
         "keys": list(keys),
         "clients": [
-            {"id": name, "secret": made[name], "claims": claims} for name, claims in clients.items()
+            {
+                "id": name,
+                "claims": claims,
+                **({"redirect_uris": [pages[name]]} if name in pages else {"secret": made[name]}),
+            }
+            for name, claims in clients.items()
         ],
+        "person": person,
     }
     file = home / "issuer.json"
     file.write_text(json.dumps(told))

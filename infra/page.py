@@ -34,8 +34,8 @@ class Library:
 
 LIBRARIES = (
     Library("htm.js", "htm/dist/htm.module.js"),
-    Library("preact.js", "preact/dist/preact.module.js"),
-    Library("hooks.js", "preact/hooks/dist/hooks.module.js", {"preact": "./preact.js"}),
+    Library("preact.js", "preact/dist/preact.mjs"),
+    Library("hooks.js", "preact/hooks/dist/hooks.mjs", {"preact": "./preact.js"}),
 )
 
 #: What stands in the asset in the place of these.

@@ -9,7 +9,7 @@ from infra.bundling import FUNCTIONS, ROOT
 from infra.page import Library, LibraryError, adapted
 
 CONSOLE = FUNCTIONS / "console"
-HOOKS = Library("hooks.js", "preact/hooks/dist/hooks.module.js", {"preact": "./preact.js"})
+HOOKS = Library("hooks.js", "preact/hooks/dist/hooks.mjs", {"preact": "./preact.js"})
 ALONE = Library("htm.js", "htm/dist/htm.module.js")
 
 

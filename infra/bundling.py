@@ -98,9 +98,11 @@ def bundle(output: Path, target: Target, catalog: Path | None = None) -> None:
     """
     _install(output, target)
     _copy_functions(output)
+    served = output / "console" / "page"
+    served.mkdir()
     try:
-        page.add_libraries(FUNCTIONS / "console", output / "console" / "page")
-    except page.LibraryError as error:
+        page.add_page(FUNCTIONS / "console", served)
+    except page.PageError as error:
         raise BundlingError(str(error)) from error
     if catalog is not None:
         if not catalog.is_file():
@@ -143,7 +145,7 @@ def _copy_functions(output: Path) -> None:
         output,
         dirs_exist_ok=True,
         ignore=shutil.ignore_patterns(
-            "__pycache__", "*.pyc", "README.md", ".*", "node_modules", *page.LOCK
+            "__pycache__", "*.pyc", "README.md", ".*", "node_modules", "page", *page.LOCK
         ),
     )
     for name in COMMAND_LINE:

@@ -47,7 +47,6 @@ class Front:
         filled = {
             "{version}": files.version,
             "{config}": html.escape(json.dumps(told, separators=(",", ":"))),
-            "{preloads}": "".join(_preload(files.version, name) for name in files.names),
         }
         # In one pass: what is filled in is not looked at again.
         places = re.compile("|".join(map(re.escape, filled)))
@@ -56,13 +55,6 @@ class Front:
         # Weak: the bytes that are sent may be packed.
         self.tag = f'W/"{hashlib.sha256(self.page.data).hexdigest()[:32]}"'
         self.headers = {"Content-Security-Policy": _policy(issuer, avatars), **HEADERS}
-
-
-def _preload(version: str, name: str) -> str:
-    """A module is asked for with the page, and not when the one before it has come."""
-    if not name.endswith(".js"):
-        return ""
-    return f'<link rel="modulepreload" href="console/{version}/{name}">'
 
 
 def _policy(issuer: Issuer | None, avatars: Sequence[str]) -> str:

@@ -2,7 +2,7 @@
 // entries scroll like a hundred: every row has a height that is known before it is drawn.
 
 import { Row } from "./row.js";
-import { Fault, html, useEffect, useLayoutEffect, useMemo, useRef, usePage, useState } from "./ui.js";
+import { Fault, html, useLayoutEffect, useMemo, useRef, usePage, useState } from "./ui.js";
 import { texts } from "./texts.js";
 import { dayName, dayOf } from "./time.js";
 
@@ -79,7 +79,8 @@ export function List({ log, active, opened, onOpen, focus }) {
 
   // The row at which the keyboard is stays in the document, and comes into view.
   const at = active === null ? -1 : items.findIndex((item) => item.index === active);
-  useEffect(() => {
+  // Before the next key can come: it is for the row that was gone to.
+  useLayoutEffect(() => {
     if (at < 0 || !focus) return;
     const top = ref.current.getBoundingClientRect().top + scrollY + items[at].top;
     const head = document.querySelector(".bar")?.offsetHeight ?? 0;

@@ -12,8 +12,6 @@ export function Secret({ title, sentence, text, children = null, onClose }) {
   const id = useId();
   const close = () => (isTaken || isSure ? onClose() : setIsSure(true));
   const taken = () => setIsTaken(true);
-  // A browser has no clipboard for a page that came over plain HTTP: then by hand.
-  const copied = () => navigator.clipboard && taken();
   return html`<${Dialog} title=${title} onClose=${close}>
     <div class="stack">
       <p>${sentence}</p>
@@ -23,7 +21,7 @@ export function Secret({ title, sentence, text, children = null, onClose }) {
         <textarea id=${id} class="secret" readonly rows="3" spellcheck=${false}
           onFocus=${(event) => event.target.select()} value=${text}></textarea>
       </p>
-      <p class="actions" onClick=${copied}><${Copy} text=${text} class="primary" autofocus /></p>
+      <p class="actions"><${Copy} text=${text} onCopied=${taken} class="primary" autofocus /></p>
       <div role="alert">${isSure && !isTaken && html`<p class="fault">${words.notCopied}</p>`}</div>
       <footer>
         <button type="button" onClick=${close}>${isSure && !isTaken ? words.anyway : words.done}</button>

@@ -1,7 +1,7 @@
 // What every part of the page is made of: markup, hooks, and the small pieces that
 // more than one part shows.
 
-import { Fragment, createContext, h, render } from "./preact.js";
+import { Fragment, createContext, h, render } from "preact";
 import {
   useCallback,
   useContext,
@@ -12,8 +12,8 @@ import {
   useReducer,
   useRef,
   useState,
-} from "./hooks.js";
-import htm from "./htm.js";
+} from "preact/hooks";
+import htm from "htm";
 import { seen } from "./seen.js";
 import { texts } from "./texts.js";
 import { exact, relative } from "./time.js";
@@ -72,12 +72,13 @@ export function Fault({ error, again = null, children = null }) {
 }
 
 /** Copies `text`, and says that it did. */
-export function Copy({ text, label = texts.actions.copy, ...rest }) {
+export function Copy({ text, label = texts.actions.copy, onCopied = () => {}, ...rest }) {
   const [done, setDone] = useState(null);
   const copy = async () => {
     try {
       await navigator.clipboard.writeText(typeof text === "function" ? text() : text);
       setDone(texts.actions.copied);
+      onCopied();
     } catch {
       setDone(texts.actions.notCopied);
     }

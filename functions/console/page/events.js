@@ -16,14 +16,14 @@ import { html, useEffect, useMemo, usePage, useState } from "./ui.js";
 
 export function Events() {
   const { api, org, who, state, go } = usePage();
-  const types = useTypes(api);
   const [reload, setReload] = useState(0);
   const filter = [state.q, state.since, state.until, state.last, state.hidden].join("\n");
   // `last` counts back from the moment when it was asked for.
   const parameters = useMemo(() => asked(state), [filter, reload]);
   const isFiltered = filter.trim() !== "";
   const log = useLog(api, org, parameters, { reload, quiet: who.records_reads });
-  // The list first: the picture is asked for once there is something to read.
+  // The list first: what is asked beside it waits, and a function would have to start for it.
+  const types = useTypes(api, log.isBegun);
   const counted = useTimeline(api, org, log.isBegun ? parameters : null, reload);
   const { told } = counted;
   const [active, setActive] = useState(null);
@@ -101,12 +101,13 @@ function useMinutes() {
   }, []);
 }
 
-/** The catalog, for suggestions; without it there are none of types. */
-function useTypes(api) {
+/** The catalog, for suggestions, once it `may` be asked for; without it there are none of types. */
+function useTypes(api, may) {
   const [types, setTypes] = useState([]);
+  const isWanted = may && types.length === 0;
   useEffect(() => {
-    api.get("v1/event-types").then((told) => setTypes(told.event_types), () => {});
-  }, [api]);
+    if (isWanted) api.get("v1/event-types").then((told) => setTypes(told.event_types), () => {});
+  }, [api, isWanted]);
   return types;
 }
 

@@ -1,6 +1,7 @@
 """A stack with something to see, a browser, and the visits of those who look."""
 
 from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
@@ -8,11 +9,13 @@ from playwright.sync_api import Browser
 
 from infra import local
 from infra.emulator import free_port
-from tests.e2e.client import Org
+from infra.samples import sample_events
+from tests.e2e.client import Org, create_org
 from tests.e2e.console.visit import Begin, Visit
 from tests.engines.browser import chromium
 
 SAMPLES = 3_000
+FEW = 500
 
 
 @pytest.fixture(scope="session")
@@ -25,8 +28,34 @@ def stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, Any]]:
 
 @pytest.fixture(scope="session")
 def acme(stack: dict[str, Any]) -> Org:
-    """The org that has the sample events; tests leave them as they are."""
+    """The org that has the stack's sample events; tests leave it as it is."""
     return Org(stack, stack["org"], stack["admin_key"])
+
+
+@pytest.fixture(scope="session")
+def globex(stack: dict[str, Any]) -> Org:
+    """A smaller one, whose events are found faster; tests leave it as it is, too."""
+    org = create_org(stack, "globex")
+    now = datetime.now(UTC)
+    latest = [
+        {
+            "type": "repo.update_settings",
+            "occurred_at": (now - timedelta(hours=hours)).isoformat(),
+            "actor": {"id": "usr_0001", "name": "Zoë Quinn"},
+            "targets": [{"type": "repo", "id": "repo_1", "name": "globex/engine"}],
+            "ip": "203.0.113.77",
+            "location": {"city": "Lyon", "country": "FR"},
+            "metadata": {
+                "before": {"visibility": "private", "topic": "engines of 2025"},
+                "after": {"visibility": "public", "topic": "engines of 2026"},
+            },
+            "key": f"latest-{hours}",
+        }
+        for hours in range(1, 4)
+    ]
+    # The samples of the last day would be few or none, as it happens.
+    org.publish(*sample_events(now - timedelta(days=2), FEW, seed=1), *latest)
+    return org
 
 
 @pytest.fixture(scope="module")
@@ -54,8 +83,8 @@ def begin(browser: Browser, stack: dict[str, Any]) -> Iterator[Begin]:
 
 
 @pytest.fixture
-def visit(begin: Begin, acme: Org) -> Visit:
-    """A visit of acme's admin, who has just come in."""
+def visit(begin: Begin, globex: Org) -> Visit:
+    """A visit of globex's admin, who has just come in."""
     visit = begin()
-    visit.enter(acme)
+    visit.enter(globex)
     return visit

@@ -6,17 +6,17 @@ from tests.e2e.client import Org
 from tests.e2e.console.visit import Begin
 
 
-def test_a_link_is_a_way_in_that_cannot_be_shared_by_accident(begin: Begin, acme: Org) -> None:
-    with acme.http() as http:
+def test_a_link_is_a_way_in_that_cannot_be_shared_by_accident(begin: Begin, org: Org) -> None:
+    with org.http() as http:
         body = {"actor": {"id": "usr_1", "name": "Ada"}, "minutes": 15}
-        session = http.post(f"{acme.path}/sessions", json=body).raise_for_status().json()
+        session = http.post(f"{org.path}/sessions", json=body).raise_for_status().json()
     visit = begin()
 
     visit.open(f"#session={session['token']}")
     visit.settled()
 
     assert "als_" not in visit.page.url
-    assert visit.asked == {"org": "acme"}
+    assert visit.asked == {"org": org.name}
     assert not any("als_" in request for request in visit.watch.requests)
     expect(visit.bar).to_contain_text("Ada until")
     # A reload, or a link within the log, does not end it.
@@ -33,13 +33,13 @@ def test_a_link_is_a_way_in_that_cannot_be_shared_by_accident(begin: Begin, acme
     visit.page.get_by_label("Key or session token").wait_for()
 
 
-def test_a_key_is_a_way_in_for_as_long_as_the_page_is_open(begin: Begin, acme: Org) -> None:
+def test_a_key_is_a_way_in_for_as_long_as_the_page_is_open(begin: Begin, globex: Org) -> None:
     visit = begin()
-    visit.enter(acme)
+    visit.enter(globex)
 
     assert (
         visit.page.evaluate("[localStorage, sessionStorage].map(JSON.stringify).join()").find(
-            acme.key
+            globex.key
         )
         == -1
     )
@@ -48,7 +48,7 @@ def test_a_key_is_a_way_in_for_as_long_as_the_page_is_open(begin: Begin, acme: O
     expect(visit.page.get_by_label("Key or session token")).to_have_value("")
 
 
-def test_who_cannot_come_in_is_told_what_to_do(begin: Begin, acme: Org) -> None:
+def test_who_cannot_come_in_is_told_what_to_do(begin: Begin, globex: Org) -> None:
     visit = begin()
     visit.watch.expected = {401}
     main = visit.page.get_by_role("main")
@@ -56,10 +56,10 @@ def test_who_cannot_come_in_is_told_what_to_do(begin: Begin, acme: Org) -> None:
 
     visit.give("hunter2")
     expect(visit.page.get_by_role("alert")).to_contain_text("one begins with alk_")
-    visit.give(acme.key[:-1] + "x")
+    visit.give(globex.key[:-1] + "x")
     expect(visit.page.get_by_role("alert")).to_contain_text("Enter again with a fresh link or key.")
     # Nothing is lost by it: the right one works from there.
-    visit.give(f"  {acme.key}\n")
+    visit.give(f"  {globex.key}\n")
     visit.settled()
     visit.press("Leave")
     expect(main).to_contain_text("The credential is gone from this tab.")

@@ -12,10 +12,21 @@ from tests.e2e.console.watch import Watch
 
 # Until what is looked for is there; nothing waits so long that goes well.
 PATIENCE = 20_000
+# The emulator begins with what serves the page when somebody asks for it.
+FIRST_PATIENCE = 60_000
 WIDE = {"width": 1280, "height": 800}
 PHONE = {"width": 375, "height": 740}
 
 expect.set_options(timeout=PATIENCE)
+
+# What stands out of the window, where that makes the page scroll sideways.
+_OVERFLOWING = """() => {
+  const page = document.documentElement;
+  if (page.scrollWidth <= page.clientWidth) return [];
+  return [...document.querySelectorAll("*")]
+    .filter((each) => each.getBoundingClientRect().right > page.clientWidth + 1)
+    .map((each) => `${each.tagName} ${each.className}`);
+}"""
 
 # All that is in the list, top to bottom, from where the page stands: `[id, id, …]`.
 _WALK = """async () => {
@@ -46,6 +57,7 @@ class Visit:
         options = {"viewport": WIDE, "timezone_id": "America/New_York", **(device or {})}
         self.context = browser.new_context(**options)
         self.context.set_default_timeout(PATIENCE)
+        self.context.set_default_navigation_timeout(FIRST_PATIENCE)
         self.watch = Watch(self.context, stack["endpoint_url"])
         self.page = self.context.new_page()
         self.watch.page(self.page)
@@ -111,6 +123,10 @@ class Visit:
         """The ids of everything in the list, to its end."""
         return self.page.evaluate(_WALK)
 
+    def overflowing(self) -> list[str]:
+        """What makes the page scroll sideways."""
+        return self.page.evaluate(_OVERFLOWING)
+
     @property
     def count(self) -> int:
         """How many events there are, as the list says."""
@@ -153,6 +169,20 @@ class Visit:
     def detail(self) -> Locator:
         """The event that is open."""
         return self.page.get_by_role("complementary", name="Event", exact=True)
+
+    def clipboard(self) -> str:
+        """What was copied last."""
+        # Whatever is not granted is refused from then on.
+        granted = ["clipboard-read", "clipboard-write"]
+        self.context.grant_permissions(granted, origin=self.stack["endpoint_url"])
+        # The page itself may not read it; a document of the same origin may.
+        reader = self.context.new_page()
+        reader.route("**/favicon.ico", lambda route: route.fulfill(status=204))
+        reader.goto(f"{self.stack['api_url']}/v1/health")
+        text = reader.evaluate("navigator.clipboard.readText()")
+        reader.close()
+        self.page.bring_to_front()
+        return text
 
     def keys(self, *keys: str) -> None:
         """Presses keys, one after the other."""

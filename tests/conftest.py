@@ -10,7 +10,9 @@ from xdist.scheduler import LoadScopeScheduling
 
 from infra import local
 from infra.emulator import free_port
-from tests import engines
+from tests import budget, engines
+
+budget.register()
 
 # Folders and files whose tests share something that is slow to make: with
 # several processes, all of them go to the same one.
@@ -44,6 +46,20 @@ def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> LoadScopeSch
     # `--dist loadgroup` is for this, but xdist 3.8 marks groups in an attribute
     # that pytest 9.2 has no more.
     return _Together(config, log)
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    """Says what tests have measured of the console: nothing fails by it."""
+    told = [
+        line
+        for report in terminalreporter.getreports("passed")
+        for name, line in report.user_properties
+        if name == "console"
+    ]
+    if told:
+        terminalreporter.section("the console")
+        for line in told:
+            terminalreporter.line(str(line))
 
 
 @pytest.fixture(autouse=True)

@@ -30,6 +30,7 @@ from auditlog.store.tombstones import TombstoneStore
 from erase import erasing
 from erase.erasing import Erasing
 from retain.run import Told
+from tests import budget
 from tests.functional.conftest import World, an_event
 from tests.functional.memory_dynamodb import MemoryDynamoDB
 from tests.functional.test_retention_model import (
@@ -346,14 +347,14 @@ def test_the_end_of_one_that_stood_still_for_long_is_not_purged_with_its_beginni
     log.settle()
 
 
-@settings(FEW, max_examples=40)
+@settings(FEW, max_examples=budget.examples(30))
 @given(**LIVES)
 def test_a_life(in_order: World, **life: Any) -> None:
     in_order.dynamodb = MemoryDynamoDB()
     is_true_of(in_order, **life)
 
 
-@settings(FEW, max_examples=2)
+@settings(FEW, max_examples=budget.examples(2))
 @given(**LIVES)
 def test_a_life_on_an_engine(in_order: World, **life: Any) -> None:
     is_true_of(in_order, **life)

@@ -1,7 +1,10 @@
-"""An export under every fault: ends with exactly the right file, or says why not."""
+"""An export under every fault: ends with exactly the right file, or says why not.
+
+What happens, happens at one call of each kind; two calls are of one kind that are made at
+the same place of the code. In a long run it happens at every call.
+"""
 
 import contextlib
-import json
 import random
 from collections.abc import Callable, Iterator
 from typing import Any
@@ -10,20 +13,13 @@ import pytest
 from botocore.exceptions import ClientError
 
 import export.worker
-from auditlog import clock
 from auditlog.errors import AuditlogError
 from auditlog.store import objects
 from export import cuts, feed, job, patience
-from tests.functional.conftest import ORG, Watched, World, an_event
-from tests.functional.memory_sqs import MemorySqs
+from tests import budget
+from tests.functional.conftest import ORG, World
+from tests.functional.disturbed import EVENTS, KilledError, Setting, undisturbed
 from tests.functional.strict_s3 import StrictS3
-
-EVENTS = 60
-CRASH_POINTS = 200
-
-
-class KilledError(BaseException):
-    """The process is gone: nothing in it runs any more."""
 
 
 def die(name: str) -> BaseException:
@@ -59,71 +55,6 @@ STEPS["none"] = STEPS["gzip"] | {
 }  # fmt: skip
 
 
-class Setting:
-    """A world with a strict S3 and a queue of our own, small enough to take every step in one run.
-
-    There are some five slices, of which each is written in parts, and parts that are copied.
-    """
-
-    def __init__(self, world: World) -> None:
-        self.world = world
-        self.s3 = world.s3 = StrictS3()
-        self.sqs = world.sqs = MemorySqs()
-        self.sound = (world.dynamodb, world.log_rows, world.s3, world.sqs)
-        self.until = clock.text(clock.now() - 30 * clock.SECOND)
-        others = [an_event(type="aws.s3.PutObject", description="not the reference's")] * 3
-        world.publish(
-            *[an_event(metadata={"n": n, "text": f"{n:x}" * 40}) for n in range(EVENTS)], *others
-        )
-        self.calls: list[str] = []
-
-    def ask(self, **shape: Any) -> str:
-        """Asks for what was there when the test began."""
-        return self.world.ask_export(until=self.until, **shape)
-
-    def watch(self, fault: Callable[..., Any]) -> None:
-        self.calls = []
-        for name, client in zip(("dynamodb", "log_rows", "s3", "sqs"), self.sound, strict=True):
-            setattr(self.world, name, Watched(client, fault, self.calls))
-
-    def mend(self) -> None:
-        self.world.dynamodb, self.world.log_rows, self.world.s3, self.world.sqs = self.sound
-
-    @contextlib.contextmanager
-    def mended(self) -> Any:
-        """In here everything is as it should be."""
-        watched = (self.world.dynamodb, self.world.log_rows, self.world.s3, self.world.sqs)
-        self.mend()
-        yield
-        self.world.dynamodb, self.world.log_rows, self.world.s3, self.world.sqs = watched
-
-    def work(self, before: Callable[[], object] = lambda: None) -> int:
-        """Delivers all there is until nothing is left; how often a worker raised."""
-        raised = 0
-        while True:
-            before()
-            try:
-                if not self.world.deliver(self.sqs):
-                    return raised
-            except (KilledError, AuditlogError):
-                raised += 1
-
-    def file(self, export_id: str) -> tuple[bytes, dict[str, Any]]:
-        """A finished file, and what its manifest says that is not about the export itself."""
-        found = self.world.exports.get(ORG, export_id)
-        assert found is not None
-        data = self.s3.files[found.object_key]
-        about = json.loads(self.s3.files[found.manifest_key])
-        assert (
-            (found.bytes, found.events)
-            == (len(data), about["events"])
-            == (about["bytes"], found.events)
-        )
-        assert set(self.s3.files) >= {found.object_key, found.manifest_key}
-        assert not [key for key in self.s3.files if "/slices/" in key and found.id in key]
-        return data, {name: about[name] for name in about if name not in {"export", "file"}}
-
-
 @pytest.fixture
 def setting(world: World, monkeypatch: pytest.MonkeyPatch) -> Setting:
     monkeypatch.setattr(objects, "MIN_PART", 3_000)
@@ -137,29 +68,15 @@ def setting(world: World, monkeypatch: pytest.MonkeyPatch) -> Setting:
     return Setting(world)
 
 
-def undisturbed(setting: Setting, shape: dict[str, Any]) -> tuple[tuple[bytes, Any], list[str]]:
-    """The file of an export that nothing disturbs, and every call that it took."""
-    export_id = setting.ask(**shape)
-    setting.watch(lambda _name, _number, call: call())
-    assert setting.work() == 0
-    setting.mend()
-    made = setting.file(export_id)
-    assert made[1]["events"] >= EVENTS
-    return made, list(setting.calls)
-
-
 @pytest.mark.parametrize("shape", SHAPES)
 def test_wherever_it_crashes_the_file_is_the_same(setting: Setting, shape: str) -> None:
-    """`CRASH_POINTS` in all, drawn from every call of every step, before and after its effect."""
-    expected, calls = undisturbed(setting, SHAPES[shape])
+    """In each step, before a call's effect or after it. The shapes take turns at the calls."""
+    whole = undisturbed(setting, SHAPES[shape])
+    expected, calls = whole.made, whole.calls
     assert set(calls) >= STEPS[SHAPES[shape]["compression"]]
     draw = random.Random(shape)
-    for _ in range(CRASH_POINTS // len(SHAPES)):
-        step, after, kind = (
-            draw.randrange(len(calls)),
-            draw.random() < 0.5,
-            draw.choice(list(KINDS)),
-        )
+    for step in budget.share(whole.steps(draw), list(SHAPES).index(shape), 2):
+        after, kind = draw.random() < 0.5, draw.choice(list(KINDS))
         export_id = setting.ask(**SHAPES[shape])
         state = {"dead": False, "done": False}
 
@@ -203,9 +120,11 @@ def test_a_fault_that_stays_ends_in_failed_with_a_reason_or_in_the_right_file(
 ) -> None:
     """Every delivery of a message fails at the same call as the first that came so far."""
     shape = SHAPES["json"]
-    expected, calls = undisturbed(setting, shape)
+    whole = undisturbed(setting, shape)
+    expected, calls = whole.made, whole.calls
     outcomes: set[str] = set()
-    for step in range(0, len(calls), 5):
+    turn, steps = list(KINDS).index(kind), whole.steps(random.Random(1))
+    for step in budget.share(steps, turn, len(KINDS)):
         export_id = setting.ask(**shape)
 
         def fault(name: str, number: int, call: Callable[[], Any], step: int = step) -> Any:
@@ -234,22 +153,20 @@ def test_a_fault_that_stays_ends_in_failed_with_a_reason_or_in_the_right_file(
     assert "failed" in outcomes
 
 
-@pytest.mark.parametrize("after", [False, True], ids=["before", "after"])
-def test_one_message_delivered_twice_at_the_same_time(setting: Setting, after: bool) -> None:
-    """At any call a second worker gets the same message, and does all there is to do."""
+def test_one_message_delivered_twice_at_the_same_time(setting: Setting) -> None:
+    """Between two calls a second worker gets the same message, and does all there is to do."""
     shape = SHAPES["json, packed"]
-    expected, calls = undisturbed(setting, shape)
-    for step in range(0, len(calls), 2):
+    whole = undisturbed(setting, shape)
+    expected, calls = whole.made, whole.calls
+    for step in whole.gaps(random.Random(1)):
         export_id = setting.ask(**shape)
 
         def meanwhile(_name: str, number: int, call: Callable[[], Any], step: int = step) -> Any:
-            if number != step:
-                return call()
-            done = call() if after else None
-            with setting.mended():
-                setting.sqs.deliver_again()
-                assert setting.work() == 0
-            return done if after else call()
+            if number == step:
+                with setting.mended():
+                    setting.sqs.deliver_again()
+                    assert setting.work() == 0
+            return call()
 
         setting.watch(meanwhile)
         setting.work()
@@ -261,7 +178,8 @@ def test_one_message_delivered_twice_at_the_same_time(setting: Setting, after: b
 
 def test_every_message_sent_twice_is_worked_on_once(setting: Setting) -> None:
     shape = SHAPES["json"]
-    expected, calls = undisturbed(setting, shape)
+    whole = undisturbed(setting, shape)
+    expected, calls = whole.made, whole.calls
     setting.sqs.copies = 2
     export_id = setting.ask(**shape)
     setting.watch(lambda _name, _number, call: call())
@@ -272,13 +190,14 @@ def test_every_message_sent_twice_is_worked_on_once(setting: Setting) -> None:
         assert setting.calls.count(name) == calls.count(name), name
 
 
-@pytest.mark.parametrize("after", [False, True], ids=["before", "after"])
-def test_cancelled_at_any_step_nothing_is_left(setting: Setting, after: bool) -> None:
+def test_cancelled_at_any_step_nothing_is_left(setting: Setting) -> None:
+    """Between two calls."""
     shape = SHAPES["json"]
-    _, calls = undisturbed(setting, shape)
+    whole = undisturbed(setting, shape)
+    calls = whole.calls
     setting.s3.files.clear()
     ends: set[str] = set()
-    for step in range(0, len(calls), 2):
+    for step in whole.gaps(random.Random(1)):
         export_id = setting.ask(**shape)
 
         def cancel(
@@ -288,13 +207,11 @@ def test_cancelled_at_any_step_nothing_is_left(setting: Setting, after: bool) ->
             step: int = step,
             export_id: str = export_id,
         ) -> Any:
-            if number != step:
-                return call()
-            done = call() if after else None
-            with setting.mended():
-                path = f"/v1/orgs/{ORG}/exports/{export_id}"
-                assert setting.world.call("DELETE", path).status == 204
-            return done if after else call()
+            if number == step:
+                with setting.mended():
+                    path = f"/v1/orgs/{ORG}/exports/{export_id}"
+                    assert setting.world.call("DELETE", path).status == 204
+            return call()
 
         setting.watch(cancel)
         setting.work()
@@ -365,10 +282,10 @@ def test_the_message_is_kept_and_the_export_said_to_live_while_it_runs(
     setting: Setting, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Where each sign of life is due: with every batch of a slice and every part of the file."""
-    _, calls = undisturbed(setting, SHAPES["json"])
+    calls = undisturbed(setting, SHAPES["json"]).calls
     monkeypatch.setattr(job, "REPORT_EVERY", 0.0)
     setting.s3.files.clear()
-    _, more = undisturbed(setting, SHAPES["json"])
+    more = undisturbed(setting, SHAPES["json"]).calls
     parts = calls.count("upload_part") + calls.count("upload_part_copy")
     assert calls.count("change_message_visibility") >= 6
     assert more.count("change_message_visibility") >= 6 + parts

@@ -34,6 +34,7 @@ from auditlog.store.retention import RetentionStore
 from retain.case import Stores
 from retain.purge import line
 from retain.run import LEASE, Told, run
+from tests import budget
 from tests.functional.conftest import World, an_event
 from tests.functional.memory_dynamodb import MemoryDynamoDB
 
@@ -529,11 +530,11 @@ LIFE: dict[str, Any] = {
     "seed": st.integers(0, 1_000),
 }
 FEW = settings(
-    max_examples=3,
+    max_examples=budget.examples(3),
     deadline=None,
     suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
 )
-MANY = settings(FEW, max_examples=80)
+MANY = settings(FEW, max_examples=budget.examples(50))
 
 
 def is_true_of(world: World, days: int | None, shards: Any, life: list[Any], seed: int) -> None:

@@ -17,6 +17,7 @@ from auditlog.span import EVERYTHING, Order
 from auditlog.store.events import EventStore, Outcome
 from auditlog.store.reader import Reader
 from seal.builder import Builder
+from tests import budget
 from tests.functional.conftest import World
 from tests.unit import test_search_model as model
 from tests.unit.published import CATALOG, SECRET
@@ -95,7 +96,7 @@ class Log:
 
 @pytest.mark.parametrize("layout", model.LAYOUTS, ids=["one", "three", "changing"])
 @settings(
-    max_examples=25,
+    max_examples=budget.examples(12),
     deadline=None,
     suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
 )

@@ -29,6 +29,7 @@ from auditlog.reads import BLOCK, SEGMENT
 from auditlog.sieve import Blocks, Segments
 from auditlog.span import Order
 from seal.builder import Builder
+from tests import budget
 from tests.unit.memory import Digests, Events, run
 from tests.unit.published import CATALOG, SECRET
 
@@ -375,7 +376,7 @@ def small(patch: pytest.MonkeyPatch) -> None:
 @pytest.mark.usefixtures("_small")
 @pytest.mark.parametrize("layout", LAYOUTS, ids=["one", "three", "changing"])
 @settings(
-    max_examples=2 * settings().max_examples,
+    max_examples=budget.examples(120),
     deadline=None,
     suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
 )

@@ -11,6 +11,7 @@ from infra import local
 from infra.emulator import free_port
 from infra.samples import sample_events
 from tests.e2e.client import Org, create_org
+from tests.e2e.console.issuer import trusted
 from tests.e2e.console.visit import Begin, Visit
 from tests.engines.browser import chromium
 
@@ -20,10 +21,16 @@ FEW = 500
 
 @pytest.fixture(scope="session")
 def stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, Any]]:
-    """A laptop stack with sample events, apart from that of the other tests."""
-    home = tmp_path_factory.mktemp("console")
-    with local.laptop_stack(free_port(), home / ".local", samples=SAMPLES, say=print) as running:
-        yield {**running, "home": str(home)}
+    """A laptop stack with sample events, apart from that of the other tests.
+
+    It trusts an issuer at `issuer_port`, where there is none but in the test of it.
+    """
+    home, issuer_port = tmp_path_factory.mktemp("console"), free_port()
+    context = {"oidc": trusted(issuer_port)}
+    with local.laptop_stack(
+        free_port(), home / ".local", samples=SAMPLES, say=print, context=context
+    ) as running:
+        yield {**running, "home": str(home), "issuer_port": issuer_port}
 
 
 @pytest.fixture(scope="session")

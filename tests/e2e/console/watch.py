@@ -17,15 +17,17 @@ _STATUS = re.compile(r"the server responded with a status of (\d+)")
 class Watch:
     """Requests that leave the stack, errors of scripts, refusals of the policy, dialogs.
 
-    `expected` are statuses that a test wants to be answered; a browser tells of each as
-    an error.
+    `allowed` are origins that a test wants to be asked beside the stack's own.
+    `expected` are statuses that a test wants to be answered, and `ignored` is an error
+    that it makes itself; a browser tells of both.
     """
 
     def __init__(self, context: BrowserContext, origin: str) -> None:
         self.found: list[str] = []
         self.expected: set[int] = set()
+        self.ignored = ""
         self.requests: list[str] = []
-        self._origin = origin
+        self.allowed = {origin}
         context.add_init_script(_WITNESS)
         context.on("request", self._request)
         context.on("console", self._console)
@@ -41,7 +43,7 @@ class Watch:
         address = urlsplit(request.url)
         # What is written in the page itself asks nobody.
         is_asked = address.scheme not in {"data", "blob", "about"}
-        if is_asked and f"{address.scheme}://{address.netloc}" != self._origin:
+        if is_asked and f"{address.scheme}://{address.netloc}" not in self.allowed:
             self.found.append(f"a request to {request.url}")
 
     def _dialog(self, dialog: Dialog) -> None:
@@ -50,6 +52,8 @@ class Watch:
 
     def _console(self, message: ConsoleMessage) -> None:
         if message.type not in {"error", "warning", "assert"}:
+            return
+        if self.ignored and self.ignored in message.text:
             return
         status = _STATUS.search(message.text)
         if status is None or int(status[1]) not in self.expected:

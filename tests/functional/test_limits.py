@@ -135,7 +135,8 @@ def test_what_the_table_did_not_take_is_given_back(
     world: World, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     limit(world, events_per_day=5)
-    monkeypatch.setattr(publish.handler, "PATIENCE", 0.05)
+    # On a busy machine the first call is not made at once, and has to be made.
+    monkeypatch.setattr(publish.handler, "PATIENCE", 1.0)
 
     def busy(name: str, _number: int, call: Any) -> Any:
         answer = call()

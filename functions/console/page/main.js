@@ -129,7 +129,7 @@ function Inside({ api, who, leave, renew }) {
   }), [api, who, zone, state]);
   const Shown = SHOWS[state.view];
   return html`<${Page.Provider} value=${page}>
-    <a class="skip" href="#events">${texts.bar.skip}</a>
+    <a class="skip" href=${`#${state.view}`}>${texts.bar.skip}</a>
     <${Bar} ...${{ theme, setTheme, zone, setZone }} onHelp=${() => setIsHelping(true)}
       onLeave=${() => leave({ title: texts.entry.left, text: "" })} page=${page} />
     <main><${Shown} /></main>

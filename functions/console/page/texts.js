@@ -84,7 +84,7 @@ export const texts = {
     leave: "Leave",
     signedInAs: (name) => `Signed in as ${name}`,
     until: (time) => `until ${time}`,
-    skip: "Skip to the events",
+    skip: "Skip to the content",
   },
 
   search: {
@@ -158,8 +158,8 @@ export const texts = {
     around: "Show events around it",
     only: "Only this",
     except: "All but this",
-    onlyThis: (what, value) => `Only ${what} ${value}`,
-    exceptThis: (what, value) => `All but ${what} ${value}`,
+    onlyThis: (what, value) => `Only this: ${what} ${value}`,
+    exceptThis: (what, value) => `All but this: ${what} ${value}`,
     changes: "What changed",
     field: "Field",
     before: "Before",

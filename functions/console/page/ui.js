@@ -99,9 +99,13 @@ export function Dialog({ title, onClose, children, className = "" }) {
   const id = useId();
   useEffect(() => {
     const dialog = ref.current;
+    const before = document.activeElement;
     dialog.showModal();
-    // Closing gives the focus back; nothing can have it while the dialog stands before it.
-    return () => dialog.close();
+    return () => {
+      dialog.close();
+      // Closing gives the focus back, but not where the dialog has left the document already.
+      before.focus();
+    };
   }, []);
   const close = (event) => {
     event.preventDefault();

@@ -6,7 +6,7 @@ from pathlib import Path
 from playwright.sync_api import Page
 
 _AXE = Path(__file__).parents[2] / "engines" / "node_modules" / "axe-core" / "axe.min.js"
-_TAGS = ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa", "best-practice"]
+_TAGS = ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa"]
 # A rule of 2.2 that axe runs only if it is asked to: nothing to press is too small (2.5.8).
 _RULES = {"target-size": {"enabled": True}}
 _RUN = """async (options) => {

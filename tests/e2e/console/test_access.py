@@ -10,12 +10,14 @@ from playwright.sync_api import Locator, expect
 from tests.e2e.client import Org
 from tests.e2e.console import axe
 from tests.e2e.console.visit import PHONE, Begin, Visit
+from tests.e2e.downloads import ask
 
 HUGE = {"width": 1920, "height": 1080}
 LONGEST_WAY = 60
 
 
 def test_every_state_is_accessible_in_light_and_dark(begin: Begin, globex: Org) -> None:
+    ask(globex, q="country:JP")
     visit = begin()
     visit.watch.expected = {400}
     visit.open()
@@ -109,6 +111,7 @@ def test_a_wide_screen_is_used_and_a_choice_is_kept(begin: Begin, globex: Org, t
 
     visit.bar.get_by_label("Colours").select_option(theme)
     visit.bar.get_by_label("Times").select_option("UTC")
+    expect(visit.entry(0).locator("time")).to_have_attribute("title", re.compile("UTC$"))
     visit.page.reload()
     visit.give(globex.key)
     visit.settled()
@@ -128,7 +131,7 @@ def test_a_whole_visit_needs_no_mouse(begin: Begin, globex: Org) -> None:
     visit.settled()
 
     visit.keys("Tab")
-    expect(visit.page.get_by_role("link", name="Skip to the events")).to_be_focused()
+    expect(visit.page.get_by_role("link", name="Skip to the content")).to_be_focused()
     visit.keys("/", *"country:FR", "Enter")
     visit.settled()
     french = visit.count
@@ -139,7 +142,7 @@ def test_a_whole_visit_needs_no_mouse(begin: Begin, globex: Org) -> None:
     assert visit.count <= french
     # One entry of the list is on the way, and the arrows of the list are letters.
     tab_to(visit, visit.entry(0).get_by_role("link"))
-    visit.keys("j", "Enter")
+    visit.keys("j", "j", "Enter")
     expect(visit.detail.get_by_role("heading", level=2)).to_be_focused()
     tab_to(visit, visit.detail.get_by_role("button", name="Copy as JSON"))
     visit.keys("Enter")

@@ -58,9 +58,9 @@ def test_an_event_leads_to_others(visit: Visit, globex: Org) -> None:
     visit.entry(1).click()
     expect(visit.detail).to_contain_text("globex/engine")
 
-    visit.press("Only Actor usr_0001")
-    visit.press("Only Targets repo/repo_1")
-    visit.press("All but Place FR")
+    visit.press("Only this: Actor usr_0001")
+    visit.press("Only this: Targets repo/repo_1")
+    visit.press("All but this: Place FR")
     visit.settled()
     assert visit.chips == ["type:repo", "actor:usr_0001", "target:repo/repo_1", "-country:FR"]
     visit.press("Clear everything")

@@ -57,4 +57,4 @@ class Watch:
             return
         status = _STATUS.search(message.text)
         if status is None or int(status[1]) not in self.expected:
-            self.found.append(f"{message.type}: {message.text}")
+            self.found.append(f"{message.type}: {message.text} ({message.location['url']})")

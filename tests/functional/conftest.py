@@ -21,7 +21,7 @@ import pytest
 from aws_lambda_powertools.utilities.typing import LambdaContext
 from moto import mock_aws
 from moto.backends import get_backend
-from moto.core.models import DEFAULT_ACCOUNT_ID, MockAWS
+from moto.core.models import DEFAULT_ACCOUNT_ID, MockAWS, botocore_stubber
 
 import console.handler
 import erase.handler
@@ -39,7 +39,7 @@ from auditlog.store.control import ControlStore
 from auditlog.store.events import EventStore
 from auditlog.store.exports import ExportStore
 from auditlog.store.reader import Reader
-from tests.engines import Dynoxide
+from tests.engines import Dynoxide, unsigned
 
 EVENTS = Path(__file__).parents[2] / "events"
 FUNCTIONS: Mapping[str, ModuleType] = {
@@ -394,7 +394,12 @@ def clients(dynoxide: Dynoxide) -> SimpleNamespace:
         patch.setenv("AWS_ENDPOINT_URL_DYNAMODB", dynoxide.url)
         names = ("dynamodb", "s3", "sqs", "secretsmanager")
         made = {name: getattr(aws, name).__wrapped__() for name in names}
-        return SimpleNamespace(**made, log_rows=rows.client.__wrapped__())
+        made["log_rows"] = rows.client.__wrapped__()
+        for name in ("dynamodb", "log_rows"):
+            # Here moto would go through all the addresses that it knows.
+            made[name].meta.events.unregister("before-send", botocore_stubber)
+            unsigned(made[name])
+        return SimpleNamespace(**made)
 
 
 @pytest.fixture(scope="module")

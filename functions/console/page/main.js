@@ -157,7 +157,7 @@ function Bar({ page, theme, setTheme, zone, setZone, onHelp, onLeave }) {
     </span>
     <${Choice} label=${texts.bar.zone} value=${zone} set=${setZone} names=${texts.bar.zones} />
     <${Choice} label=${texts.bar.theme} value=${theme} set=${setTheme} names=${texts.bar.themes} />
-    <button type="button" class="plain" aria-label=${texts.bar.shortcuts} title="?" onClick=${onHelp}>?</button>
+    <button type="button" class="plain keys" aria-label=${texts.bar.shortcuts} title="?" onClick=${onHelp}>?</button>
     <button type="button" class="plain" onClick=${onLeave}>${texts.bar.leave}</button>
   </header>`;
 }

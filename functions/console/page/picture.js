@@ -17,7 +17,7 @@ export function Picture({ told, error, isOld, again }) {
   const anchor = useRef(null);
   const hint = useId();
   if (drawn.length === 0 || (error && !isOld)) {
-    return html`<section class="picture" aria-label=${texts.picture.label}>
+    return html`<section class="picture" aria-label=${texts.picture.label} aria-busy=${isOld}>
       ${error && !isOld
         ? html`<${Fault} error=${error} again=${again} />`
         : html`<p class="quiet" role="status">${told ? texts.picture.none : texts.picture.loading}</p>`}
@@ -57,7 +57,7 @@ export function Picture({ told, error, isOld, again }) {
   const range = (from, to) => [short(drawn[from].from, zone), short(drawn[to].to, zone)];
   const inside = drawn.slice(low, high + 1).reduce((sum, bar) => sum + bar.count, 0);
   const isNarrowed = Boolean(state.since || state.until || state.last);
-  return html`<section class=${`picture ${isOld ? "old" : ""}`} aria-label=${texts.picture.label}>
+  return html`<section class=${`picture ${isOld ? "old" : ""}`} aria-label=${texts.picture.label} aria-busy=${isOld}>
     <p class="quiet said" role="status">
       ${texts.picture.summary(chosen ? inside : told.total, ...range(low, high))}
       ${!told.exact && ` ${texts.picture.inexact(short(Date.parse(told.covered.since), zone))}`}

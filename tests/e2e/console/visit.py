@@ -117,7 +117,7 @@ class Visit:
         """Waits until the list and the picture show what is asked for."""
         self.page.locator('.log[aria-busy="false"]').wait_for()
         self.page.locator("article.entry, .log .empty, .fault").first.wait_for()
-        expect(self.page.locator(".picture.old")).to_have_count(0)
+        expect(self.page.locator('.picture[aria-busy="true"]')).to_have_count(0)
 
     def all_ids(self) -> list[str]:
         """The ids of everything in the list, to its end."""

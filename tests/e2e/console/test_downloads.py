@@ -42,7 +42,8 @@ def test_what_is_shown_is_what_is_saved(visit: Visit, globex: Org, tmp_path: Pat
     made = visit.page.get_by_role("listitem").filter(has_text=QUERY)
     expect(made).to_contain_text("Ready")
     with globex.http() as http:
-        [export] = http.get(f"{globex.path}/exports").json()["exports"]
+        exports = http.get(f"{globex.path}/exports").json()["exports"]
+    [export] = [export for export in exports if export["filter"].get("q") == [QUERY]]
     facts = {
         "Asked for by": export["requested_by"]["name"],
         "Form": "JSON, an event a line, not compressed",

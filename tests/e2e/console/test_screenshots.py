@@ -57,6 +57,7 @@ def test_the_pictures_of_the_readme_can_be_made(begin: Begin, acme: Org, folder:
 def keep(visit: Visit, folder: Path, name: str) -> None:
     """A picture of what is in the window, without what blinks and moves."""
     visit.page.mouse.move(0, 0)
+    assert visit.count, "what is counted is there, too"
     visit.page.screenshot(
         path=folder / f"{name}.png", animations="disabled", caret="hide", scale="css"
     )

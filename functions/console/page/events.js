@@ -82,7 +82,7 @@ export function Events() {
           ${log.news.count > 0 &&
           html`<button type="button" class="primary" onClick=${show}>${texts.list.fresh(log.news.count, log.news.more)}</button>`}
         </div>
-        <${List} log=${log} active=${active} opened=${state.event} onOpen=${open} focus=${state.event ? 0 : focus} />
+        <${List} log=${log} active=${active} opened=${state.event} onOpen=${open} onReach=${setActive} focus=${state.event ? 0 : focus} />
         ${!isBadQuery && html`<${Foot} log=${log} isFiltered=${isFiltered} />`}
       </section>
       ${state.event && html`<${Detail} id=${state.event} listed=${log.events[opened]} onClose=${close}

@@ -44,7 +44,7 @@ function itemAt(items, y) {
 }
 
 /** All of a log that was loaded. `active` is the index that the keyboard is at. */
-export function List({ log, active, opened, onOpen, focus }) {
+export function List({ log, active, opened, onOpen, onReach, focus }) {
   const { zone } = usePage();
   const ref = useRef(null);
   const [narrow, setNarrow] = useState(NARROW.matches);
@@ -96,7 +96,7 @@ export function List({ log, active, opened, onOpen, focus }) {
       item.day
         ? html`<h3 class="day" key=${item.day} style=${{ top: `${item.top}px` }}>${dayName(item.day, zone)}</h3>`
         : html`<${Row} key=${item.event.id} event=${item.event} index=${item.index} top=${item.top}
-            isActive=${item.index === (active ?? 0)} isOpen=${item.event.id === opened} onOpen=${onOpen} />`,
+            isActive=${item.index === (active ?? 0)} isOpen=${item.event.id === opened} onOpen=${onOpen} onReach=${onReach} />`,
     )}
   </div>`;
 }

@@ -29,7 +29,7 @@ export function place(location) {
   return [location?.city ?? location?.region, location?.country].filter(Boolean).join(", ");
 }
 
-export function Row({ event, index, top, isActive, isOpen, onOpen }) {
+export function Row({ event, index, top, isActive, isOpen, onOpen, onReach }) {
   const { state } = usePage();
   const targets = event.targets ?? [];
   const open = (click) => {
@@ -43,7 +43,7 @@ export function Row({ event, index, top, isActive, isOpen, onOpen }) {
     <p class="what">
       <strong><${Said} text=${cut(actorName(event))} /></strong>${between(event)}
       <a href=${write({ ...state, event: event.id })} tabindex=${isActive ? 0 : -1}
-        aria-current=${isOpen ? "true" : null} onClick=${open}><${Said} text=${cut(inWords(event))} /></a>
+        aria-current=${isOpen ? "true" : null} onClick=${open} onFocus=${() => onReach(index)}><${Said} text=${cut(inWords(event))} /></a>
     </p>
     <p class="on quiet">
       <span class="badge">${event.type}</span>

@@ -4,6 +4,7 @@ import json
 from collections.abc import Generator, Iterator, Mapping
 from contextlib import contextmanager
 from datetime import datetime
+from http import HTTPStatus
 from http.client import HTTPConnection, HTTPException
 from itertools import islice
 from typing import Any
@@ -21,6 +22,9 @@ TIMEOUT_SECONDS = 60
 #: Who opens the console, and for how long: a day's work.
 PERSON = {"id": "usr_ada", "name": "Ada Lovelace"}
 SESSION_MINUTES = 8 * 60
+
+#: What the console asks when it opens.
+FIRST_LOOK = ("/console", "/v1/credential", "/v1/orgs/{org}/events?limit=1")
 
 
 class SeedError(Exception):
@@ -48,11 +52,16 @@ def publish_samples(stack: Mapping[str, Any], count: int) -> None:
 def session_link(stack: Mapping[str, Any]) -> str:
     """Open a session as a platform would, and answer with the link that opens the console.
 
-    Raises SeedError as `publish_samples` does.
+    What the page asks first is asked before the link is given: it works, and the functions
+    that answer have started. Raises SeedError as `publish_samples` does.
     """
     asked = {"actor": PERSON, "minutes": SESSION_MINUTES}
     with _connected(stack, "opening a session") as connection:
-        return str(stack["api_url"]) + str(_post(connection, stack, "sessions", asked)["link"])
+        opened = _post(connection, stack, "sessions", asked)
+    with _connected(stack, "opening the console") as connection:
+        for path in FIRST_LOOK:
+            _get(connection, stack, path.format(org=stack["org"]), str(opened["token"]))
+    return str(stack["api_url"]) + str(opened["link"])
 
 
 @contextmanager
@@ -73,18 +82,31 @@ def _connected(stack: Mapping[str, Any], doing: str) -> Generator[HTTPConnection
 def _post(
     connection: HTTPConnection, stack: Mapping[str, Any], what: str, body: Mapping[str, Any]
 ) -> dict[str, Any]:
-    path = f"{urlsplit(str(stack['api_url'])).path}/v1/orgs/{stack['org']}/{what}"
     headers = {
         "Authorization": f"Bearer {stack['admin_key']}",
         "Content-Type": "application/json",
     }
+    path = f"{_prefix(stack)}/v1/orgs/{stack['org']}/{what}"
     connection.request("POST", path, json.dumps(body), headers)
+    return dict(json.loads(_answer(connection, HTTPStatus.CREATED)))
+
+
+def _get(connection: HTTPConnection, stack: Mapping[str, Any], path: str, token: str) -> None:
+    connection.request("GET", _prefix(stack) + path, headers={"Authorization": f"Bearer {token}"})
+    _answer(connection, HTTPStatus.OK)
+
+
+def _prefix(stack: Mapping[str, Any]) -> str:
+    return urlsplit(str(stack["api_url"])).path
+
+
+def _answer(connection: HTTPConnection, expected: HTTPStatus) -> bytes:
     answer = connection.getresponse()
     said = answer.read()
-    if answer.status != 201:  # noqa: PLR2004 -- Created
+    if answer.status != expected:
         message = f"{answer.status}: {said.decode()}"
         raise SeedError(message)
-    return dict(json.loads(said))
+    return said
 
 
 def _batches(events: Iterator[dict[str, Any]]) -> Iterator[list[dict[str, Any]]]:

@@ -37,7 +37,7 @@ ENGINES := tests/engines/node_modules/.complete
 .PHONY: help
 help: ## List what can be done
 	@sed -n 's/^\([a-z]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | \
-		while IFS=$$'\t' read -r name does; do printf '  make %-9s%s\n' "$$name" "$$does"; done
+		while IFS=$$'\t' read -r name does; do printf '  make %-13s%s\n' "$$name" "$$does"; done
 
 .PHONY: dev
 dev: $(VENV) ## Run everything on this machine, until Ctrl-C (PORT=4566, SEED=3000 sample events)

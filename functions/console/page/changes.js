@@ -15,29 +15,23 @@ const DEEPEST = 8;
 const isObject = (value) => typeof value === "object" && value !== null && !Array.isArray(value);
 const has = (value, name) => Object.hasOwn(value, name);
 
-/** `{rows, rest}`: rows `{field, before, after}` of what differs (undefined: was not there),
- * and the metadata without what the rows say. No rows: nothing of the kind was found. */
+/** Rows `{field, before, after}` of what differs (undefined: was not there). None: nothing of
+ * the kind was found, or too much of it to be read. */
 export function changes(metadata) {
-  const rest = { ...metadata };
   const rows = [];
   for (const [before, after] of PAIRS) {
-    if (!has(rest, before) || !has(rest, after)) continue;
-    compare("", rest[before], rest[after], rows, 0);
-    delete rest[before];
-    delete rest[after];
+    if (has(metadata, before) && has(metadata, after)) {
+      compare("", metadata[before], metadata[after], rows, 0);
+    }
   }
   for (const name of LISTS) {
-    if (!has(rest, name)) continue;
-    const found = listed(rest[name]);
-    if (found === null) continue;
-    for (const each of found) compare(each.field, each.before, each.after, rows, 0);
-    delete rest[name];
+    for (const each of listed(own(metadata, name))) compare(each.field, each.before, each.after, rows, 0);
   }
-  return rows.length > MOST ? { rows: [], rest: metadata } : { rows, rest };
+  return rows.length > MOST ? [] : rows;
 }
 
-// `{"role": {"from": "read", "to": "admin"}}`, `{"role": ["read", "admin"]}`, or a list of
-// objects that name their field.
+// `{"role": {"from": "read", "to": "admin"}}`, or a list of objects that name their field. A
+// list of two might be both values of a field, or its new value: nothing is made of it.
 function listed(value) {
   const named = Array.isArray(value)
     ? value.map((each) => [isObject(each) ? each[NAMES.find((name) => has(each, name))] : null, each])
@@ -45,11 +39,10 @@ function listed(value) {
       ? Object.entries(value)
       : [];
   const found = named.map(([field, each]) => ({ field, ...pair(each) }));
-  return found.length > 0 && found.every((each) => typeof each.field === "string" && each.isPair) ? found : null;
+  return found.every((each) => typeof each.field === "string" && each.isPair) ? found : [];
 }
 
 function pair(value) {
-  if (Array.isArray(value) && value.length === 2) return { before: value[0], after: value[1], isPair: true };
   if (!isObject(value)) return { isPair: false };
   const names = PAIRS.find(([before, after]) => has(value, before) || has(value, after));
   return names ? { before: value[names[0]], after: value[names[1]], isPair: true } : { isPair: false };

@@ -4,6 +4,7 @@ import { useEffect, useState } from "./ui.js";
 
 export const THEMES = ["auto", "light", "dark"];
 export const ZONES = ["local", "utc"];
+export const SHORTCUTS = ["on", "off"];
 
 function kept(name, allowed) {
   try {

@@ -4,7 +4,8 @@ import { write } from "./address.js";
 import { address } from "./api.js";
 import { between, changes } from "./changes.js";
 import { fits } from "./proof.js";
-import { plus } from "./query.js";
+import { only, plus } from "./query.js";
+import { plain } from "./seen.js";
 import { actorName, between as joined, inWords, place } from "./row.js";
 import { size, texts } from "./texts.js";
 import { MINUTE, text } from "./time.js";
@@ -16,11 +17,12 @@ const SHOWN = 8_000;
 
 /** The event `id`: as the list has it, or else as the API gives it. */
 function useEvent(id, listed) {
-  const { api, org } = usePage();
+  const { api, org, who } = usePage();
   const [found, setFound] = useState({});
   const [tried, setTried] = useState(0);
   useEffect(() => {
-    if (listed) return;
+    // Where it is recorded who looks at what, it is asked for all the same.
+    if (listed && !who.records_reads) return;
     const abort = new AbortController();
     setFound({ id });
     api
@@ -55,11 +57,11 @@ export function Detail({ id, listed, step, onClose }) {
 
 function Whole({ event, heading }) {
   const { state, go } = usePage();
-  const { rows, rest } = changes(event.metadata ?? {});
+  const rows = changes(event.metadata ?? {});
   const link = () => address(`console${write({ ...onlyOrg(state), event: event.id })}`).href;
   const around = () => {
     const at = Date.parse(event.occurred_at);
-    go({ q: "", last: "", since: text(at - AROUND), until: text(at + AROUND), event: event.id });
+    go({ q: "", last: "", since: text(at - AROUND), until: text(at + AROUND), hidden: "1", event: event.id });
   };
   return html`
     <div class="title">
@@ -74,10 +76,10 @@ function Whole({ event, heading }) {
       <${Copy} label=${texts.detail.copyLink} text=${link} />
       <button type="button" onClick=${around}>${texts.detail.around}</button>
     </div>
+    <${Proof} event=${event} />
     ${rows.length > 0 && html`<${Changes} rows=${rows} />`}
     <dl>${facts(event).map((fact) => html`<${Fact} key=${fact.name + (fact.value ?? "")} ...${fact} />`)}</dl>
-    ${Object.keys(rest).length > 0 && html`<section><h3>${texts.detail.metadata}</h3><${Json} value=${rest} /></section>`}
-    <${Proof} event=${event} />
+    ${event.metadata !== undefined && html`<section><h3>${texts.detail.metadata}</h3><${Json} value=${event.metadata} /></section>`}
   `;
 }
 
@@ -117,7 +119,8 @@ function facts(event) {
 function Fact({ name, value, at, more = [], qualifier }) {
   const { state, go } = usePage();
   const label = texts.detail.fields[name];
-  const add = (negated) => go({ q: plus(state.q, qualifier, value, negated) });
+  const keep = () => go({ q: only(state.q, qualifier, value) });
+  const leaveOut = () => go({ q: plus(state.q, qualifier, value, true) });
   return html`
     <dt>${label}</dt>
     <dd>
@@ -127,8 +130,8 @@ function Fact({ name, value, at, more = [], qualifier }) {
       </span>
       ${qualifier && value &&
       html`<span class="narrow">
-        <button type="button" class="small" aria-label=${texts.detail.onlyThis(label, value)} onClick=${() => add(false)}>${texts.detail.only}</button>
-        <button type="button" class="small" aria-label=${texts.detail.exceptThis(label, value)} onClick=${() => add(true)}>${texts.detail.except}</button>
+        <button type="button" class="small" aria-label=${texts.detail.onlyThis(label, plain(value))} onClick=${keep}>${texts.detail.only}</button>
+        <button type="button" class="small" aria-label=${texts.detail.exceptThis(label, plain(value))} onClick=${leaveOut}>${texts.detail.except}</button>
       </span>`}
     </dd>
   `;

@@ -3,7 +3,7 @@
 import { config } from "./config.js";
 import * as oidc from "./oidc.js";
 import { texts } from "./texts.js";
-import { Fault, html, useId, useState } from "./ui.js";
+import { Fault, html, useEffect, useId, useRef, useState } from "./ui.js";
 
 const FORM = /^\s*(al[ks]_[0-9A-Za-z]+_[0-9A-Za-z]+)\s*$/;
 const LINK = /#session=(als_[0-9A-Za-z_]+)\s*$/;
@@ -15,6 +15,14 @@ export function Entry({ enter, why }) {
   const [wrong, setWrong] = useState(false);
   const [busy, setBusy] = useState(false);
   const id = useId();
+  const heading = useRef(null);
+  const input = useRef(null);
+  useEffect(() => {
+    document.title = texts.name;
+    // Somebody was in, and what had the focus is gone.
+    if (why?.title) heading.current.focus();
+    else input.current.focus();
+  }, [why]);
   const attempt = async (what) => {
     setBusy(true);
     setError(null);
@@ -33,7 +41,7 @@ export function Entry({ enter, why }) {
     if (found && !busy) attempt(() => enter(found[1]));
   };
   return html`<main class="entry-page">
-    <h1>${texts.entry.title}</h1>
+    <h1 ref=${heading} tabindex="-1">${texts.entry.title}</h1>
     <p class="quiet">${texts.entry.what}</p>
     ${why?.title && html`<div class="notice" role="status"><p><strong>${why.title}</strong></p><p>${why.text}</p></div>`}
     ${error && html`<${Fault} error=${error} />`}
@@ -43,7 +51,7 @@ export function Entry({ enter, why }) {
     <form onSubmit=${submit} class="card">
       <p class="field">
         <label for=${id}>${texts.entry.key}</label>
-        <input id=${id} type="password" value=${typed} autocomplete="off" spellcheck=${false} required
+        <input id=${id} ref=${input} type="password" value=${typed} autocomplete="off" spellcheck=${false} required
           aria-describedby=${`${id}-hint`} aria-invalid=${wrong ? "true" : null}
           onInput=${(event) => { setTyped(event.target.value); setWrong(false); }} />
         <span id=${`${id}-hint`} class="quiet">${wrong ? html`<strong role="alert">${texts.entry.wrongForm}</strong>` : texts.entry.keyHint}</span>

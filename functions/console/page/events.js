@@ -8,11 +8,11 @@ import { useKeys } from "./keyboard.js";
 import { Foot, List } from "./list.js";
 import { useLog } from "./log.js";
 import { Picture } from "./picture.js";
-import { Search } from "./search.js";
+import { mistake, Search } from "./search.js";
 import { texts } from "./texts.js";
 import { MINUTE } from "./time.js";
 import { useTimeline } from "./timeline.js";
-import { html, useEffect, useMemo, usePage, useState } from "./ui.js";
+import { html, useEffect, useMemo, useNarrow, usePage, useState } from "./ui.js";
 
 export function Events() {
   const { api, org, who, state, go } = usePage();
@@ -36,6 +36,7 @@ export function Events() {
   const show = () => {
     setReload((count) => count + 1);
     scrollTo(0, 0);
+    toHeading();
   };
   const open = (event, index) => {
     setActive(index);
@@ -43,6 +44,7 @@ export function Events() {
   };
   const close = () => {
     go({ event: "" });
+    if (active === null) toHeading();
     setFocus((count) => count + 1);
   };
   const move = (by) => {
@@ -63,16 +65,18 @@ export function Events() {
   });
 
   const known = useMemo(() => suggested(types, told, log.events), [types, told, log.events]);
-  const isBadQuery = log.error?.status === 400;
+  const isBadQuery = mistake(log.error) !== null && log.events.length === 0;
+  const isCovered = useNarrow() && state.event !== "";
+  const isCounted = told && !counted.isOld && !counted.error;
   return html`
-    <${Search} known=${known} error=${log.error} />
-    ${!isBadQuery && html`<${Picture} ...${counted} again=${() => setReload((count) => count + 1)} />`}
+    <div inert=${isCovered}><${Search} known=${known} error=${log.error} />
+    ${!isBadQuery && html`<${Picture} ...${counted} again=${() => setReload((count) => count + 1)} />`}</div>
     <div class=${`columns ${isBadQuery ? "alone" : ""} ${state.event ? "with-detail" : ""}`}>
-      ${!isBadQuery && html`<${Facets} told=${told} />`}
-      <section class="log" aria-label=${texts.list.label} aria-busy=${log.phase === "loading"}>
+      ${!isBadQuery && html`<${Facets} told=${counted.error ? null : told} isOld=${counted.isOld} isCovered=${isCovered} />`}
+      <section class="log" inert=${isCovered} aria-label=${texts.list.label} aria-busy=${log.phase === "loading"}>
         <header class="row">
           <h2 id="events" tabindex="-1">${texts.list.label}</h2>
-          <span class="quiet">${told && texts.list.count(log.events.length, told.total, told.exact)}</span>
+          <span class="quiet">${isCounted && texts.list.count(log.events.length, told.total, told.exact)}</span>
           <span class="space"></span>
           <button type="button" onClick=${show}>${texts.list.refresh}</button>
           <button type="button" onClick=${() => setIsAsking(true)}>${texts.list.download}</button>
@@ -110,6 +114,9 @@ function useTypes(api, may) {
   }, [api, isWanted]);
   return types;
 }
+
+// What had the focus is gone, or will be; the keyboard goes on here.
+const toHeading = () => document.getElementById("events").focus({ preventScroll: true });
 
 // Who acted most, then who acted last.
 function suggested(types, told, events) {

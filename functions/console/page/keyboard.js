@@ -16,7 +16,8 @@ export function useKeys(actions) {
     const press = (event) => {
       if (event.defaultPrevented || event.ctrlKey || event.metaKey || event.altKey || event.isComposing) return;
       const isTyping = event.target.closest?.(TYPES) && event.target.type !== "range";
-      if (isTyping || document.querySelector("dialog[open]")) return;
+      const isOff = document.documentElement.dataset.shortcuts === "off";
+      if (isTyping || document.querySelector("dialog[open]") || (isOff && event.key !== "Escape")) return;
       const isAfterG = event.timeStamp - went < AFTER_G;
       went = event.key === "g" ? event.timeStamp : -Infinity;
       const act = latest.current[isAfterG ? `g ${event.key}` : event.key];
@@ -27,11 +28,13 @@ export function useKeys(actions) {
   }, []);
 }
 
-/** The list of shortcuts. */
-export function Shortcuts({ onClose }) {
+/** The list of shortcuts, which can be turned off: whoever speaks to a computer types, too. */
+export function Shortcuts({ value, set, onClose }) {
   return html`<${Dialog} title=${texts.keyboard.title} onClose=${onClose}>
     <dl class="shortcuts">${texts.keyboard.keys.map(
       ([keys, does]) => html`<dt><kbd>${keys}</kbd></dt><dd>${does}</dd>`,
     )}</dl>
+    <p><label><input type="checkbox" checked=${value === "on"} onChange=${(event) => set(event.target.checked ? "on" : "off")} />
+      ${" "}${texts.keyboard.use}</label></p>
   <//>`;
 }

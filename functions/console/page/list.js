@@ -2,16 +2,19 @@
 // entries scroll like a hundred: every row has a height that is known before it is drawn.
 
 import { Row } from "./row.js";
-import { Fault, html, useLayoutEffect, useMemo, useRef, usePage, useState } from "./ui.js";
+import { Fault, html, useLayoutEffect, useMemo, useNarrow, useRef, usePage, useState, NARROW } from "./ui.js";
 import { texts } from "./texts.js";
 import { dayName, dayOf } from "./time.js";
 
-const NARROW = matchMedia("(max-width: 720px)");
 const BEYOND = 800;
 const AHEAD = 4_000;
 
-/** Heights in pixels, the same as in the style sheet. */
-const heights = () => (NARROW.matches ? { day: 40, event: 108 } : { day: 44, event: 64 });
+/** Heights in pixels, the same as in the style sheet; they grow with the reader's letters. */
+function heights() {
+  const scale = Number.parseFloat(getComputedStyle(document.documentElement).fontSize) / 15;
+  const [day, event] = NARROW.matches ? [40, 108] : [44, 64];
+  return { day: day * scale, event: event * scale };
+}
 
 /** What is drawn, top to bottom: `{day}` or `{event, index}`, each with its `top`. */
 function layout(events, zone, { day, event }) {
@@ -47,8 +50,8 @@ function itemAt(items, y) {
 export function List({ log, active, opened, onOpen, onReach, focus }) {
   const { zone } = usePage();
   const ref = useRef(null);
-  const [narrow, setNarrow] = useState(NARROW.matches);
-  const [range, setRange] = useState([0, 40]);
+  const narrow = useNarrow();
+  const [range, setRange] = useState([0, 40, 0]);
   const sizes = useMemo(heights, [narrow]);
   const { items, height } = useMemo(() => layout(log.events, zone, sizes), [log.events, zone, sizes]);
 
@@ -60,19 +63,17 @@ export function List({ log, active, opened, onOpen, onReach, focus }) {
       const above = -ref.current.getBoundingClientRect().top;
       const first = itemAt(items, above - BEYOND);
       const last = itemAt(items, above + innerHeight + BEYOND);
-      setRange((was) => (was[0] === first && was[1] === last ? was : [first, last]));
+      const seen = itemAt(items, above + sizes.day);
+      setRange((was) => ([first, last, seen].every((each, at) => each === was[at]) ? was : [first, last, seen]));
       if (above + innerHeight + AHEAD > height && log.phase === "idle") log.more();
     };
     const soon = () => (frame ??= requestAnimationFrame(measure));
-    const turned = () => setNarrow(NARROW.matches);
     measure();
     addEventListener("scroll", soon, { passive: true });
     addEventListener("resize", soon);
-    NARROW.addEventListener("change", turned);
     return () => {
       removeEventListener("scroll", soon);
       removeEventListener("resize", soon);
-      NARROW.removeEventListener("change", turned);
       if (frame !== null) cancelAnimationFrame(frame);
     };
   }, [items, height, log, log.phase]);
@@ -90,13 +91,15 @@ export function List({ log, active, opened, onOpen, onReach, focus }) {
   }, [at, focus]);
 
   const shown = items.slice(range[0], range[1] + 1);
+  // One row can be reached by Tab: where the keyboard was, or else the first that is seen.
+  const reached = active ?? (items[range[2]]?.index ?? items[range[2] + 1]?.index);
   if (at >= 0 && (at < range[0] || at > range[1])) shown.push(items[at]);
   return html`<div class="list" ref=${ref} style=${{ height: `${height}px` }}>
     ${shown.map((item) =>
       item.day
         ? html`<h3 class="day" key=${item.day} style=${{ top: `${item.top}px` }}>${dayName(item.day, zone)}</h3>`
         : html`<${Row} key=${item.event.id} event=${item.event} index=${item.index} top=${item.top}
-            isActive=${item.index === (active ?? 0)} isOpen=${item.event.id === opened} onOpen=${onOpen} onReach=${onReach} />`,
+            isActive=${item.index === reached} isOpen=${item.event.id === opened} onOpen=${onOpen} onReach=${onReach} />`,
     )}
   </div>`;
 }

@@ -1,12 +1,16 @@
 // The events that were loaded, newest first, a page after the other; and whether newer ones
 // have come. What has been loaded never moves under the reader.
 
+import { MINUTE, text } from "./time.js";
 import { useEffect, useMemo, useState } from "./ui.js";
 
 // Few at first, so that they are there soon; then as many as one answer may hold in comfort.
 const FIRST = 60;
 const MORE = 500;
 const NEWS = 100;
+// Events may be dated so far ahead of their coming, or come so much later than they are
+// dated: a queue, a clock. What comes later still is there when the list is read anew.
+const LATE = 20 * MINUTE;
 const NEWS_EVERY = 15_000;
 
 /** Reads one filtered log. `say` is called after every change of what it shows. */
@@ -23,6 +27,7 @@ class Log {
     this.cursor = null;
     this.error = null;
     this.news = { count: 0, more: false };
+    this.begun = Date.now();
   }
 
   /** Whether the first page has come, or failed. */
@@ -51,15 +56,18 @@ class Log {
     }
   }
 
-  /** Asks how many events are newer than the newest that is shown. */
+  /** Asks how many events have come since, as far as they belong above what is shown last. */
   async look() {
-    if (this.phase === "loading" || this.phase === "failed") return;
-    const [newest] = this.events;
+    const { until } = this.parameters;
+    if (this.phase === "loading" || this.phase === "failed" || Date.parse(until) < Date.now()) return;
     const query = { ...this.parameters, limit: NEWS };
-    if (newest && !(query.since > newest.occurred_at)) query.since = newest.occurred_at;
+    const from = Math.min(Date.parse(this.events[0]?.occurred_at ?? 0), this.begun - LATE);
+    if (!(Date.parse(query.since) > from)) query.since = text(from);
+    const last = this.phase === "end" ? "" : (this.events.at(-1)?.id ?? "");
     try {
       const page = await this.api.get(this.path, query, { signal: this.signal });
-      const count = page.events.filter((event) => !newest || event.id > newest.id).length;
+      const known = new Set(this.events.slice(0, 10 * NEWS).map((event) => event.id));
+      const count = page.events.filter((event) => event.id > last && !known.has(event.id)).length;
       if (count !== this.news.count) {
         this.news = { count, more: count > 0 && page.next_cursor !== null };
         this.say();
@@ -97,7 +105,7 @@ export function useLog(api, org, parameters, { reload, quiet }) {
     return () => log.end();
   }, [log]);
   useEffect(() => {
-    if (quiet || parameters.until) return;
+    if (quiet) return;
     const timer = setInterval(() => document.hidden || log.look(), NEWS_EVERY);
     return () => clearInterval(timer);
   }, [log, quiet]);

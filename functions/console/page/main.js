@@ -2,7 +2,7 @@
 
 import * as address from "./address.js";
 import { connect, Problem } from "./api.js";
-import { THEMES, useChoice, ZONES } from "./choices.js";
+import { SHORTCUTS, THEMES, useChoice, ZONES } from "./choices.js";
 import { config } from "./config.js";
 import { Entry } from "./entry.js";
 import { Events } from "./events.js";
@@ -11,9 +11,10 @@ import { Shortcuts, useKeys } from "./keyboard.js";
 import * as oidc from "./oidc.js";
 import { Settings } from "./settings.js";
 import { language, texts } from "./texts.js";
-import { clock } from "./time.js";
-import { html, Page, render, Said, useCallback, useEffect, useMemo, useState } from "./ui.js";
+import { until } from "./time.js";
+import { html, Page, render, Said, useCallback, useEffect, useMemo, useNarrow, useState } from "./ui.js";
 
+const NEEDS = { events: "events:read", exports: "exports:create", settings: "org:admin" };
 const SHOWS = { events: Events, exports: Exports, settings: Settings };
 const KEPT = "auditlog-session";
 const LONGEST_TIMER = 2 ** 31 - 1;
@@ -44,7 +45,10 @@ function App() {
   const [inside, setInside] = useState({ phase: "opening" });
   const leave = useCallback((why) => {
     session.drop();
-    setInside({ phase: "out", why });
+    // What is shown this once is not taken from under who reads it.
+    const once = document.querySelector("dialog.once[open]");
+    if (once) once.addEventListener("close", () => setInside({ phase: "out", why }), { once: true });
+    else setInside({ phase: "out", why });
   }, []);
   const enter = useCallback(async (token) => {
     const ended = (error) => leave({ title: texts.entry.ended, text: `${error.message} ${texts.entry.endedWhy}` });
@@ -78,6 +82,12 @@ function App() {
   return html`<${Inside} key=${inside.who.credential.id} ...${inside} leave=${leave} renew=${renew} />`;
 }
 
+/** The state, in a view that the credential may see where it may not see the log. */
+function allowed(state, { grants }) {
+  if (state.view !== "events" || grants.includes(NEEDS.events)) return state;
+  return { ...state, view: grants.includes(NEEDS.exports) ? "exports" : "settings" };
+}
+
 function check(who) {
   if (who.org === null) throw new Problem(403, texts.entry.platform);
   if (!["events:read", "exports:create", "org:admin"].some((grant) => who.grants.includes(grant))) {
@@ -88,11 +98,13 @@ function check(who) {
 }
 
 function Inside({ api, who, leave, renew }) {
-  const [state, setState] = useState(address.read);
+  const [state, setState] = useState(() => allowed(address.read(), who));
   const [theme, setTheme] = useChoice("theme", THEMES);
   const [zone, setZone] = useChoice("zone", ZONES);
+  const [shortcuts, setShortcuts] = useChoice("shortcuts", SHORTCUTS);
   const [isHelping, setIsHelping] = useState(false);
   const { org } = who;
+  const isNarrow = useNarrow();
   const go = useCallback((change, { replace = false } = {}) => {
     setState((was) => {
       const next = { ...was, ...change, org };
@@ -111,8 +123,8 @@ function Inside({ api, who, leave, renew }) {
     document.title = texts.title(org, texts.bar.view[state.view]);
   }, [state.view]);
   useEffect(() => {
-    if (!who.expires_at) return;
-    const left = Math.min(Math.max(Date.parse(who.expires_at) - Date.now(), 0), LONGEST_TIMER);
+    const left = who.expires_at ? Date.parse(who.expires_at) - Date.now() : Infinity;
+    if (left > LONGEST_TIMER) return;
     const timer = setTimeout(() => leave({ title: texts.entry.ended, text: texts.entry.endedWhy }), left);
     return () => clearTimeout(timer);
   }, []);
@@ -130,21 +142,21 @@ function Inside({ api, who, leave, renew }) {
   const Shown = SHOWS[state.view];
   return html`<${Page.Provider} value=${page}>
     <a class="skip" href=${`#${state.view}`}>${texts.bar.skip}</a>
-    <${Bar} ...${{ theme, setTheme, zone, setZone }} onHelp=${() => setIsHelping(true)}
+    <${Bar} isCovered=${isNarrow && state.view === "events" && state.event !== ""} ...${{ theme, setTheme, zone, setZone }} onHelp=${() => setIsHelping(true)}
       onLeave=${() => leave({ title: texts.entry.left, text: "" })} page=${page} />
     <main><${Shown} /></main>
-    ${isHelping && html`<${Shortcuts} onClose=${() => setIsHelping(false)} />`}
+    ${isHelping && html`<${Shortcuts} value=${shortcuts} set=${setShortcuts} onClose=${() => setIsHelping(false)} />`}
   <//>`;
 }
 
-function Bar({ page, theme, setTheme, zone, setZone, onHelp, onLeave }) {
+function Bar({ isCovered, page, theme, setTheme, zone, setZone, onHelp, onLeave }) {
   const { org, who, state, go } = page;
   const follow = (view) => (event) => {
     if (event.ctrlKey || event.metaKey || event.shiftKey) return;
     event.preventDefault();
     go({ view, event: "" });
   };
-  return html`<header class="bar">
+  return html`<header class="bar" inert=${isCovered}>
     <h1>${texts.name} <span class="org"><${Said} text=${org} /></span></h1>
     <nav aria-label=${texts.bar.views}>
       ${address.VIEWS.map((view) => html`<a key=${view} href=${address.write({ ...state, view, event: "" })}
@@ -153,7 +165,7 @@ function Bar({ page, theme, setTheme, zone, setZone, onHelp, onLeave }) {
     <span class="space"></span>
     <span class="who quiet" title=${texts.bar.signedInAs(who.actor.name ?? who.actor.id)}>
       <${Said} text=${who.actor.name ?? who.actor.id} />
-      ${who.expires_at && ` ${texts.bar.until(clock(who.expires_at, zone))}`}
+      ${who.expires_at && ` ${texts.bar.until(until(who.expires_at, zone))}`}
     </span>
     <${Choice} label=${texts.bar.zone} value=${zone} set=${setZone} names=${texts.bar.zones} />
     <${Choice} label=${texts.bar.theme} value=${theme} set=${setTheme} names=${texts.bar.themes} />

@@ -69,6 +69,13 @@ export function plus(query, qualifier, value, negated = false) {
   return `${without} ${term(qualifier, value, negated)}`.trim();
 }
 
+/** The query with this term as the only one of its qualifier that is wanted: two of one
+ * qualifier mean "or", and would find more. */
+export function only(query, qualifier, value) {
+  const kept = terms(query).filter((each) => each.wrong || each.qualifier !== qualifier || each.negated);
+  return plus(kept.map((each) => each.text).join(" "), qualifier, value);
+}
+
 /** The query without this term. */
 export function minus(query, qualifier, value, negated = false) {
   const kept = terms(query).filter((each) => !isThat(each, qualifier, value, negated));

@@ -40,17 +40,17 @@ export function Row({ event, index, top, isActive, isOpen, onOpen, onReach }) {
   return html`<article class=${`entry ${isOpen ? "opened" : ""}`} data-index=${index} data-id=${event.id}
       style=${{ top: `${top}px` }}>
     <${Avatar} actor=${event.actor} />
-    <p class="what">
+    <div class="what">
       <strong><${Said} text=${cut(actorName(event))} /></strong>${between(event)}
       <a href=${write({ ...state, event: event.id })} tabindex=${isActive ? 0 : -1}
         aria-current=${isOpen ? "true" : null} onClick=${open} onFocus=${() => onReach(index)}><${Said} text=${cut(inWords(event))} /></a>
-    </p>
-    <p class="on quiet">
+    </div>
+    <div class="on quiet">
       <span class="badge">${event.type}</span>
       ${targets.slice(0, MOST_TARGETS).map((target) => html` <${Said} text=${cut(target.name || target.id)} />`)}
       ${targets.length > MOST_TARGETS && ` ${texts.list.and(targets.length - MOST_TARGETS)}`}
-    </p>
-    <p class="where quiet"><${Said} text=${cut(place(event.location))} /> <span class="ip">${event.ip ?? ""}</span></p>
-    <p class="when quiet"><${When} at=${event.occurred_at} /></p>
+    </div>
+    <div class="where quiet"><${Said} text=${cut(place(event.location))} /> <span class="ip">${event.ip ?? ""}</span></div>
+    <div class="when quiet"><${When} at=${event.occurred_at} /></div>
   </article>`;
 }

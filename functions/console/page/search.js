@@ -3,6 +3,7 @@
 
 import { all as presets, chips, holds, toggled } from "./presets.js";
 import { suggestions } from "./suggest.js";
+import { plain } from "./seen.js";
 import { texts } from "./texts.js";
 import { short } from "./time.js";
 import { Said, html, useEffect, useId, useMemo, usePage, useRef, useState } from "./ui.js";
@@ -24,8 +25,9 @@ export function Search({ known, error }) {
     <div class="presets" role="group" aria-label=${texts.search.presets}>
       ${presets().map((preset) => html`<button type="button" key=${preset.label} class="pill"
         aria-pressed=${holds(state.q, preset)} onClick=${() => go({ q: toggled(state.q, preset) })}>${preset.label}</button>`)}
-      <button type="button" class="pill" aria-pressed=${state.last === "24h"}
-        onClick=${() => go({ last: state.last === "24h" ? "" : "24h", since: "", until: "" })}>${texts.search.preset.day}</button>
+      ${[["24h", texts.search.preset.day], ["7d", texts.search.preset.week]].map(([last, label]) => html`<button
+        type="button" key=${last} class="pill" aria-pressed=${state.last === last}
+        onClick=${() => go({ last: state.last === last ? "" : last, since: "", until: "" })}>${label}</button>`)}
       <button type="button" class="pill" aria-pressed=${state.hidden !== ""}
         onClick=${() => go({ hidden: state.hidden ? "" : "1" })}>${texts.search.showHidden}</button>
     </div>
@@ -87,7 +89,7 @@ function Line({ draft, onDraft, onSubmit, known, faultId }) {
       aria-activedescendant=${active >= 0 ? `${id}-${active}` : null}
       aria-invalid=${faultId ? "true" : null} aria-describedby=${faultId || null}
       onInput=${(event) => { onDraft(event.target.value); look(); }}
-      onClick=${look} onFocus=${look} onKeyDown=${press} onBlur=${close} />
+      onClick=${look} onKeyDown=${press} onBlur=${close} />
     <ul id=${`${id}-list`} class="offered" role="listbox" aria-label=${texts.search.suggestions} hidden=${!isOpen}>
       ${offered.map((each, number) => html`<li key=${each.label} id=${`${id}-${number}`} role="option"
         aria-selected=${number === active} onPointerDown=${(event) => { event.preventDefault(); take(each); }}>
@@ -98,7 +100,7 @@ function Line({ draft, onDraft, onSubmit, known, faultId }) {
 }
 
 // `at character 6: found "x", expected ...` is how the API names a place in `q`.
-function mistake(error) {
+export function mistake(error) {
   const found = error?.status === 400 ? (error.errors ?? []).find((each) => each.parameter === "q") : null;
   if (!found) return null;
   const place = /^at character (\d+): (.*)$/s.exec(found.detail);
@@ -127,12 +129,17 @@ function Chips() {
   ];
   const all = [...chips(state.q).map((chip) => ({ ...chip, without: { q: chip.rest } })), ...times.filter(Boolean)];
   if (all.length === 0) return null;
+  // The button that was pressed goes with its chip; the keyboard goes on at the search.
+  const take = (without) => {
+    go(without);
+    document.querySelector("input.query").focus();
+  };
   return html`<ul class="chips" aria-label=${texts.search.chips}>
     ${all.map((chip) => html`<li key=${chip.label} class=${`chip ${chip.negated ? "not" : ""} ${chip.wrong ? "wrong" : ""}`}>
       <${Said} text=${chip.label} />
-      <button type="button" class="plain" aria-label=${texts.search.remove(chip.label)} onClick=${() => go(chip.without)}>${"\u00d7"}</button>
+      <button type="button" class="plain" aria-label=${texts.search.remove(plain(chip.label))} onClick=${() => take(chip.without)}>${"\u00d7"}</button>
     </li>`)}
-    <li><button type="button" class="small" onClick=${() => go({ q: "", since: "", until: "", last: "", hidden: "" })}>${texts.search.clear}</button></li>
+    <li><button type="button" class="small" onClick=${() => take({ q: "", since: "", until: "", last: "", hidden: "" })}>${texts.search.clear}</button></li>
   </ul>`;
 }
 

@@ -19,9 +19,12 @@ export function Keys({ most }) {
   const [rotated, setRotated] = useState(null);
   const { dialog, note, confirm } = useConfirm();
   const keys = value?.keys ?? [];
+  // One that was replaced does not count, as long as it overlaps with the one that replaced it.
+  const counted = keys.filter((each) => each.replaced_by === null).length;
   const isMade = (said) => async (answer) => {
-    await read();
+    // Before all else: it is there this once, and what is asked next may fail.
     setMade(answer);
+    read();
     return said;
   };
   const revoke = (key) =>
@@ -38,7 +41,7 @@ export function Keys({ most }) {
     });
   return html`<section class="card wide" aria-label=${words.title}>
     <h2>${words.title}</h2>
-    <p class="quiet">${words.intro}${value !== null && ` ${words.count(keys.length, most)}.`}</p>
+    <p class="quiet">${words.intro}${value !== null && ` ${words.count(counted, most)}.`}</p>
     ${note}
     ${error && html`<${Fault} error=${error} again=${read} />`}
     ${value === null && !error && html`<p class="quiet" role="status">${words.loading}</p>`}
@@ -93,7 +96,7 @@ function Revoking({ revoked }) {
 }
 
 function Rotation({ path, rotated, confirm, onMade, onClose }) {
-  const { api } = usePage();
+  const { api, who } = usePage();
   const [overlap, setOverlap] = useState(OVERLAP);
   const submit = (event) => {
     event.preventDefault();
@@ -101,7 +104,9 @@ function Rotation({ path, rotated, confirm, onMade, onClose }) {
     confirm({
       title: words.rotateTitle,
       sentence: html`<p><strong><${Said} text=${rotated.name} /></strong>, <code>${rotated.id}</code></p>
-        <p>${words.rotateSays}</p><p>${words.overlap} ${words.overlaps[overlap]}.</p>`,
+        <p>${words.rotateSays}</p><p>${words.overlap} ${words.overlaps[overlap]}.</p>
+        ${isOwn(rotated, who) && html`<p><strong>${words.rotateOwn}</strong></p>`}
+        <p class="quiet">${texts.settings.recorded}</p>`,
       label: words.rotate,
       danger: overlap === "0",
       act: async () =>

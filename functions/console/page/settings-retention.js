@@ -101,6 +101,6 @@ function Run({ settings }) {
         <dd>${retention.last_run_at ? html`<${When} at=${retention.last_run_at} />` : words.never}</dd></div>
     </dl>
     ${purge && html`<p>${words.purge(purge.events, time(purge.from), time(purge.until))}</p>`}
-    <p class="quiet">${retention.state === "current" ? words.current : words.working}</p>
+    <p class="quiet">${retention.last_run_at === null ? words.first : retention.state === "current" ? words.current : words.working}</p>
     ${retention.behind && html`<p class="fault">${words.behind}</p>`}`;
 }

@@ -12,7 +12,7 @@ export function Secret({ title, sentence, text, children = null, onClose }) {
   const id = useId();
   const close = () => (isTaken || isSure ? onClose() : setIsSure(true));
   const taken = () => setIsTaken(true);
-  return html`<${Dialog} title=${title} onClose=${close}>
+  return html`<${Dialog} title=${title} onClose=${close} className="once">
     <div class="stack">
       <p>${sentence}</p>
       ${children}

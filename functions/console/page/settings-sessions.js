@@ -31,8 +31,9 @@ export function Sessions() {
     });
   const open = async (body) => {
     const answer = await api.post(path, body);
-    await read();
+    // Before all else: its link is there this once, and what is asked next may fail.
     setOpened(answer);
+    read();
     return words.opened;
   };
   return html`<section class="card wide" aria-label=${words.title}>

@@ -33,7 +33,9 @@ function Cards() {
       await read();
       return words.overtaken;
     }
-    await Promise.all([read(), renew()]);
+    await read();
+    // It has been changed, whatever becomes of this.
+    renew().catch(() => {});
     return said;
   };
   return html`<section class="part" aria-labelledby="settings">

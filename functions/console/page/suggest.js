@@ -14,7 +14,7 @@ const ACTOR_TYPES = ["user", "service_account", "system"];
  */
 export function suggestions(query, cursor, known, now = Date.now()) {
   const from = beginOf(query, cursor);
-  const to = cursor + /^\S*/.exec(query.slice(cursor))[0].length;
+  const to = cursor + restOf(query.slice(from, cursor), query.slice(cursor));
   const written = query.slice(from, cursor);
   const sign = written.startsWith("-") ? "-" : "";
   const bare = written.slice(sign.length);
@@ -38,6 +38,12 @@ export function suggestions(query, cursor, known, now = Date.now()) {
       return { label: said, hint, from, to, insert: `${said} ` };
     })
     .filter(({ label }) => label !== query.slice(from, to));
+}
+
+// How long the rest of the term is: up to the quote that closes it, or else to a space.
+function restOf(before, after) {
+  const isQuoted = (before.match(/(?<!\\)"/g) ?? []).length % 2 === 1;
+  return (isQuoted ? /^(?:[^"\\]|\\.)*"?/s : /^\S*/).exec(after)[0].length;
 }
 
 // Back to the space before the cursor that is not within quotes.

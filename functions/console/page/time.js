@@ -26,32 +26,37 @@ function format(name, zone, options) {
   return formats.get(key);
 }
 
-const RELATIVE = new Intl.RelativeTimeFormat(language, { numeric: "auto", style: "short" });
+// Never "yesterday" or "last year": what was 47 hours ago is neither.
+const RELATIVE = new Intl.RelativeTimeFormat(language, { numeric: "always", style: "short" });
+const NOW = new Intl.RelativeTimeFormat(language, { numeric: "auto" }).format(0, "second");
 
 /** How long ago `at` was, or how long until then; within a minute `now`. */
 export function relative(at, now = Date.now()) {
   const ahead = Date.parse(at) - now;
   const [unit, length] = UNITS.find(([, each]) => Math.abs(ahead) >= each) ?? ["second", 1_000];
-  if (unit === "second") return RELATIVE.format(0, "second");
+  if (unit === "second") return NOW;
   return RELATIVE.format(Math.trunc(ahead / length), unit);
 }
 
 /** `at` to the second, with the zone it is told in. */
 export function exact(at, zone) {
-  const options = { dateStyle: "medium", timeStyle: "long" };
+  const options = { dateStyle: "medium", timeStyle: "long", hourCycle: "h23" };
   return format("exact", zone, options).format(Date.parse(at));
 }
 
-/** The hour and minute of `at`. */
-export function clock(at, zone) {
-  return format("clock", zone, { hour: "2-digit", minute: "2-digit" }).format(Date.parse(at));
+/** When something ends: the time, and the day too where that is not soon. */
+export function until(at, zone, now = Date.now()) {
+  const moment = Date.parse(at);
+  return moment - now < DAY / 2 ? clock(moment, zone) : short(moment, zone);
 }
+
+const clock = (moment, zone) =>
+  format("clock", zone, { hour: "2-digit", minute: "2-digit", hourCycle: "h23" }).format(moment);
 
 /** A day and, where it is not its begin, a time: for ranges and axes. */
 export function short(moment, zone) {
   const day = format("day", zone, { day: "numeric", month: "short", year: "numeric" });
-  const time = format("hours", zone, { hour: "2-digit", minute: "2-digit", hourCycle: "h23" });
-  const said = time.format(moment);
+  const said = clock(moment, zone);
   return said === "00:00" ? day.format(moment) : `${day.format(moment)}, ${said}`;
 }
 

@@ -14,7 +14,7 @@ import {
   useState,
 } from "preact/hooks";
 import htm from "htm";
-import { seen } from "./seen.js";
+import { plain, seen } from "./seen.js";
 import { texts } from "./texts.js";
 import { exact, relative } from "./time.js";
 
@@ -33,6 +33,20 @@ export {
   useState,
 };
 
+/** What is too narrow for two things side by side; the same in the style sheet. */
+export const NARROW = matchMedia("(max-width: 720px)");
+
+/** Whether the window is that narrow now. */
+export function useNarrow() {
+  const [is, setIs] = useState(NARROW.matches);
+  useEffect(() => {
+    const turned = () => setIs(NARROW.matches);
+    NARROW.addEventListener("change", turned);
+    return () => NARROW.removeEventListener("change", turned);
+  }, []);
+  return is;
+}
+
 /** Markup as a template. It becomes elements and text, never HTML: nothing in it is executed. */
 export const html = htm.bind(h);
 
@@ -44,7 +58,7 @@ export const usePage = () => useContext(Page);
 /** What a publisher said: apart from the text around it, whatever its direction is. */
 export function Said({ text, title = false }) {
   const parts = seen(String(text));
-  return html`<bdi class="said" title=${title ? String(text) : null}>${parts.map((part) =>
+  return html`<bdi class="said" title=${title ? plain(String(text)) : null}>${parts.map((part) =>
     typeof part === "string" ? part : html`<span class="unseen">${part.code}</span>`,
   )}</bdi>`;
 }

@@ -376,7 +376,7 @@ def small(patch: pytest.MonkeyPatch) -> None:
 @pytest.mark.usefixtures("_small")
 @pytest.mark.parametrize("layout", LAYOUTS, ids=["one", "three", "changing"])
 @settings(
-    max_examples=budget.examples(120),
+    max_examples=budget.examples(60),
     deadline=None,
     suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
 )

@@ -148,7 +148,7 @@ def test_a_whole_visit_needs_no_mouse(begin: Begin, globex: Org) -> None:
     visit.keys("Enter")
     expect(visit.detail.get_by_role("button", name="Copied")).to_be_visible()
     visit.keys("Escape")
-    expect(visit.entry(1).get_by_role("link")).to_be_focused()
+    expect(visit.entry(2).get_by_role("link")).to_be_focused()
     tab_to(visit, visit.page.get_by_role("button", name="Download…"), back=True)
     visit.keys("Enter")
     dialog = visit.page.get_by_role("dialog", name="Download events")

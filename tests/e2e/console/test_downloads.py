@@ -22,7 +22,7 @@ def test_what_is_shown_is_what_is_saved(visit: Visit, globex: Org, tmp_path: Pat
     # What the file will hold is said before.
     told = dialog.get_by_role("region", name="What the file will hold")
     expect(told).to_contain_text(f"{len(expected)} events")
-    expect(told).to_contain_text("Hidden events are left out.")
+    expect(told).to_contain_text("Hidden events are left out, but")
     expect(dialog).to_contain_text(QUERY)
     dialog.get_by_label("JSON, an event a line").check()
     dialog.get_by_label("Compress with gzip").uncheck()

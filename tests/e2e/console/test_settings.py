@@ -78,7 +78,7 @@ def test_the_retention_is_changed_in_words(settings: Visit, org: Org) -> None:
     retention.get_by_role("button", name="Change").click()
     asked = settings.page.get_by_role("dialog", name="Change the retention?")
     expect(asked).to_contain_text("Events will be kept for 400 days.")
-    expect(asked).to_contain_text("The change is recorded in the log, with your name.")
+    expect(asked).to_contain_text("The change is recorded in the log, with who made it.")
     asked.get_by_role("button", name="Cancel").click()
     assert get(org, "settings")["retention_days"] is None
     retention.get_by_role("button", name="Change").click()
@@ -97,7 +97,7 @@ def test_a_hold_is_placed_and_released(settings: Visit, org: Org) -> None:
     asked = settings.page.get_by_role("dialog", name="Place a hold?")
     expect(asked).to_contain_text("Everybody who reads the log can read the reason in it.")
     asked.get_by_role("button", name="Place a hold").click()
-    expect(hold).to_contain_text("Nothing of this log is removed.")
+    expect(hold).to_contain_text("Nothing of this log is to be removed.")
     assert get(org, "settings")["hold"]["reason"] == "case 7 of 2026"
     expect(part(settings, "Erasure")).to_contain_text("nothing can be erased until it is released")
 

@@ -16,7 +16,7 @@ export function Facets({ told, isOld, isCovered }) {
     ["actors", "actor", told.actors.map(({ id, name, events }) => ({ value: id, name, events }))],
     ["countries", "country", told.countries.map(({ country, events }) => ({ value: country, events }))],
   ];
-  return html`<nav class=${`facets ${isOld ? "old" : ""}`} aria-label=${texts.facets.label} aria-busy=${isOld} inert=${isOld || isCovered}>
+  return html`<nav class=${`facets ${isOld ? "old" : ""}`} aria-label=${texts.facets.label} aria-busy=${isOld} inert=${isCovered}>
     ${groups.map(([name, qualifier, found]) => html`<${Group} key=${name} label=${texts.facets[name]}
       qualifier=${qualifier} found=${found} total=${told.total} />`)}
   </nav>`;

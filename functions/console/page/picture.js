@@ -35,6 +35,7 @@ export function Picture({ told, error, isOld, again }) {
   };
   const choose = (one, other) => setChosen({ of: told, range: [Math.min(one, other), Math.max(one, other)] });
   const apply = ([from, to]) => {
+    if (isOld) return;
     setChosen(null);
     // The last bar goes on to now, as long as nothing else was asked for.
     const isOpen = to === drawn.length - 1 && !state.until;
@@ -91,7 +92,7 @@ export function Picture({ told, error, isOld, again }) {
       <span>${told.total > 0 && texts.picture.most(number(most))}</span>
       <span>${short(drawn.at(-1).to, zone)}</span>
     </div>
-    <form class="range" inert=${isOld} onSubmit=${(event) => { event.preventDefault(); apply([low, high]); }}>
+    <form class="range" onSubmit=${(event) => { event.preventDefault(); apply([low, high]); }}>
       <p id=${hint} class="hidden">${texts.picture.brush}</p>
       <div class="ends">${[[0, low, texts.picture.begin], [1, high, texts.picture.end]].map(([which, value, label]) => html`
         <input key=${which} type="range" min="0" max=${drawn.length - 1} step="1" value=${value} aria-label=${label}

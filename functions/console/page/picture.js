@@ -37,9 +37,9 @@ export function Picture({ told, error, isOld, again }) {
   const apply = ([from, to]) => {
     if (isOld) return;
     setChosen(null);
-    // The last bar goes on to now, as long as nothing else was asked for.
-    const isOpen = to === drawn.length - 1 && !state.until;
-    go({ since: text(drawn[from].from), until: isOpen ? "" : text(drawn[to].to), last: "" });
+    // The last bar goes on to where the search does, which may be on and on.
+    const until = to === drawn.length - 1 ? state.until : text(drawn[to].to);
+    go({ since: text(drawn[from].from), until, last: "" });
   };
   const down = (event) => {
     if (event.button !== 0 || isOld) return;

@@ -82,3 +82,17 @@ def test_a_failure_further_down_loses_nothing_of_what_is_there(begin: Begin, glo
     expect(alert).to_have_count(0)
     visit.page.evaluate("scrollTo(0, 0)")
     assert visit.all_ids() == [event["id"] for event in globex.events()]
+
+
+def test_a_mistake_in_the_address_is_said_where_the_list_would_be(
+    begin: Begin, globex: Org
+) -> None:
+    visit = begin()
+    visit.watch.expected = {400}
+    for address, place in (("?until=2099-13-01", "until"), ("?last=99x", "since")):
+        visit.enter(globex, address)
+        expect(visit.log.get_by_role("alert")).to_contain_text(f"{place}:")
+    # The page goes on from there.
+    visit.press("Last 7 days")
+    visit.settled()
+    assert visit.count > 0

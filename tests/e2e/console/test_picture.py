@@ -1,5 +1,8 @@
 """The picture above the list, and the range that is chosen in it."""
 
+import re
+from datetime import UTC, datetime, timedelta
+
 from playwright.sync_api import FloatRect, Locator, expect
 
 from tests.e2e.client import Org
@@ -53,6 +56,23 @@ def test_a_range_is_chosen_with_the_keyboard(visit: Visit, globex: Org) -> None:
     # An end that would pass the other stops there.
     last.press("Home")
     expect(last).to_have_value(first.input_value())
+
+
+def test_a_range_is_forgotten_with_the_search_that_it_was_chosen_in(
+    visit: Visit, globex: Org
+) -> None:
+    picture = visit.page.get_by_role("region", name="Events over time")
+    picture.get_by_role("slider", name="Begin of the range").focus()
+    visit.keys(*["ArrowRight"] * 60)
+    expect(picture.get_by_role("button", name="Show this range")).to_be_visible()
+
+    visit.press("Last 24 hours")
+    visit.settled()
+
+    day = (datetime.now(UTC) - timedelta(days=1)).isoformat()
+    assert visit.count == len(globex.events(since=day))
+    expect(picture.get_by_role("status")).to_have_text(re.compile(rf"^{visit.count} events? from "))
+    expect(picture.get_by_role("button", name="Show this range")).to_have_count(0)
 
 
 def total(org: Org, asked: dict[str, str]) -> int:

@@ -95,6 +95,20 @@ def test_filters_are_put_together_and_taken_away(visit: Visit, globex: Org) -> N
     assert visit.count == everything
 
 
+def test_only_this_never_finds_more_than_before(visit: Visit, globex: Org) -> None:
+    visit.search("type:repo -country:FR")
+    before = visit.count
+    frequent = visit.page.get_by_role("navigation", name="Most frequent")
+
+    frequent.get_by_role("button", name=re.compile(r"^Only repo\.")).first.click()
+    visit.settled()
+
+    other, only = visit.chips
+    assert other == "-country:FR"
+    assert only.startswith("type:repo.")
+    assert visit.count == len(globex.events(q=f"{other} {only}")) < before
+
+
 def test_the_last_day_is_the_last_day_whenever_it_is_looked_at(visit: Visit, globex: Org) -> None:
     visit.press("Last 24 hours")
     visit.settled()

@@ -35,11 +35,7 @@ def pytest_collection_finish() -> None:
 
 
 # Whatever takes longest begins first, so that all processes end together.
-_FIRST = ["stack", "template"]
-# This begins once the stack's tests are nearly done: both wait for an emulator, and would
-# wait longer for each other, while a process that computes leaves them room.
-_LATER = "console"
-_LATER_AFTER = 0.6
+_FIRST = ["stack", "template", "console"]
 
 
 def _together(nodeid: str) -> str:
@@ -58,10 +54,6 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
         return
     turns = {name: turn for turn, name in enumerate(_FIRST)}
     items.sort(key=lambda item: turns.get(_together(item.nodeid), len(turns)))
-    later = [item for item in items if _together(item.nodeid) == _LATER]
-    others = [item for item in items if _together(item.nodeid) != _LATER]
-    place = int(len(others) * _LATER_AFTER)
-    items[:] = others[:place] + later + others[place:]
 
 
 @pytest.hookimpl(optionalhook=True)

@@ -2,6 +2,7 @@
 
 import re
 from functools import cache
+from http import HTTPStatus
 from typing import Any
 
 from pydantic import TypeAdapter
@@ -142,9 +143,9 @@ def _failures(route: Route) -> list[type[ProblemError]]:
 
 def _success(route: Route, status: int, text: str) -> dict[str, Any]:
     answer: dict[str, Any] = {"description": text}
-    if status == 302:  # noqa: PLR2004 -- a redirect has a header and no body
+    if status == HTTPStatus.FOUND:  # A redirect has a header and no body.
         answer["headers"] = {"Location": {"schema": {"type": "string", "format": "uri"}}}
-    elif route.name in _CONTENT and status == 200:  # noqa: PLR2004 -- what the browser has is not sent
+    elif route.name in _CONTENT and status == HTTPStatus.OK:  # What a browser has is not sent.
         answer["content"] = {_CONTENT[route.name]: {}}
     elif route.name in _ANSWERED:
         answer["content"] = _json(_ANSWERED[route.name])
